@@ -1,0 +1,152 @@
+/**
+ * Every error of the library. The class tells the kind, the `code` tells the case and never changes between
+ * releases, `fault` tells whom to look at.
+ *
+ * @module
+ */
+
+/** Who caused an error: the code that called us, the other side of the line, or the network in between. */
+export type Fault = 'caller' | 'peer' | 'network';
+
+/** Each code, whose fault it is, and what it means. `docs/errors.md` lists the same. */
+export const ERROR_CODES = {
+  // A frame that is none (spec/protocol.md §2, §8)
+  bad_magic: ['peer', 'the bytes are not a USMP frame: wrong port, or another protocol'],
+  version_1: ['peer', 'version 1 firmware, release 0.5.1 or older: update it'],
+  unsupported_version: ['peer', 'the peer speaks a protocol version other than 2'],
+  bad_type: ['peer', 'unknown frame type'],
+  bad_length: ['peer', 'a frame length that its type does not allow'],
+  bad_crc: ['peer', 'frame checksum mismatch: the line corrupts data'],
+
+  // Handshake (§3)
+  unexpected_frame: ['peer', 'a frame that has no place at this point of the conversation'],
+  low_order_point: ['peer', 'the peer sent a public key that yields no secret'],
+  wrong_key: ['peer', 'the device proved a different key than the one registered for it'],
+  refused: ['peer', 'the server closed after HELLO_ACK: wrong key or unknown device id'],
+  turned_away: ['peer', 'the server closed before CHALLENGE: busy, backing off, or not a USMP server'],
+  rogue_server: ['peer', 'the server does not know the key: possible rogue server'],
+
+  // Session records (§4 to §7)
+  bad_sequence: ['peer', 'a sequence number out of order: replayed, reordered or lost frame'],
+  bad_nonce: ['peer', 'a nonce that does not belong to the sequence number'],
+  bad_tag: ['peer', 'authentication of a frame failed: it was altered, or sealed under another key'],
+  message_too_long: ['peer', 'a message of more than 4 frames'],
+  sequence_spent: ['peer', 'all sequence numbers of a direction are used: connect anew'],
+
+  // Time
+  handshake_timeout: ['peer', 'the handshake was not finished in time'],
+  receive_timeout: ['peer', 'no message arrived in time'],
+  ping_timeout: ['peer', 'no PONG arrived in time'],
+  idle_timeout: ['peer', 'nothing was heard from the peer for too long'],
+  connect_timeout: ['network', 'the connection was not accepted in time'],
+
+  // The end of a session or connection
+  bye: ['peer', 'the peer closed the session'],
+  closed: ['caller', 'this side closed the session'],
+  replaced: ['peer', 'a newer session of the same device took over'],
+  revoked: ['caller', 'the key of the device was revoked'],
+  busy: ['caller', 'the server is full'],
+  shutdown: ['caller', 'the server is shutting down'],
+  connection_lost: ['network', 'the connection broke without BYE'],
+  unreachable: ['network', 'no connection could be opened'],
+
+  // Calls
+  invalid_argument: ['caller', 'an argument or option that cannot be used'],
+  key_too_short: ['caller', 'a pre-shared key of less than 16 bytes'],
+  message_too_large: ['caller', 'a message of more than 1808 bytes'],
+  not_connected: ['caller', 'the client has no open session: call connect() first'],
+  already_listening: ['caller', 'the server listens already'],
+  address_in_use: ['caller', 'another program listens on that address'],
+} as const satisfies Record<string, readonly [Fault, string]>;
+
+/** A stable name for the case; see {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * Base of all errors of the library.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await client.connect();
+ * } catch (error) {
+ *   if (error instanceof USMPError && error.code === 'refused') console.error('check the key');
+ * }
+ * ```
+ */
+export class USMPError extends Error {
+  /** The case; stable between releases. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string = ERROR_CODES[code][1], options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** Who caused it. */
+  get fault(): Fault {
+    return ERROR_CODES[this.code][0];
+  }
+}
+nameErrors(USMPError, 'USMPError');
+
+/** The bytes are not an acceptable frame. */
+export class FrameError extends USMPError {}
+nameErrors(FrameError, 'FrameError');
+
+/** The checksum of a frame does not match (`bad_crc`). */
+export class CRCError extends FrameError {}
+nameErrors(CRCError, 'CRCError');
+
+/** The bytes do not begin like a frame (`bad_magic`). */
+export class MagicError extends FrameError {}
+nameErrors(MagicError, 'MagicError');
+
+/** A frame of another protocol version (`version_1`, `unsupported_version`). */
+export class VersionError extends FrameError {}
+nameErrors(VersionError, 'VersionError');
+
+/** A length out of range, of a frame or of a message (`bad_length`, `message_too_long`, `message_too_large`). */
+export class PayloadError extends FrameError {}
+nameErrors(PayloadError, 'PayloadError');
+
+/** The handshake failed for another reason than the key (`unexpected_frame`, `turned_away`, …). */
+export class HandshakeError extends USMPError {}
+nameErrors(HandshakeError, 'HandshakeError');
+
+/** The key is wrong on one side (`refused`, `rogue_server`, `wrong_key`). */
+export class AuthError extends HandshakeError {}
+nameErrors(AuthError, 'AuthError');
+
+/** A frame that does not authenticate (`bad_tag`, `bad_nonce`). */
+export class CryptoError extends USMPError {}
+nameErrors(CryptoError, 'CryptoError');
+
+/** A sequence number out of order, or none left (`bad_sequence`, `sequence_spent`). */
+export class SequenceError extends USMPError {}
+nameErrors(SequenceError, 'SequenceError');
+
+/** Something did not happen in time (`handshake_timeout`, `receive_timeout`, `ping_timeout`, `connect_timeout`). */
+export class USMPTimeoutError extends USMPError {}
+nameErrors(USMPTimeoutError, 'USMPTimeoutError');
+
+/** The session is over (`bye`, `closed`, `connection_lost`, `idle_timeout`, `replaced`, `revoked`, `shutdown`). */
+export class ConnectionClosedError extends USMPError {}
+nameErrors(ConnectionClosedError, 'ConnectionClosedError');
+
+/** The client has no open session (`not_connected`). */
+export class NotConnectedError extends USMPError {}
+nameErrors(NotConnectedError, 'NotConnectedError');
+
+/** No connection could be opened, or no address listened on (`unreachable`, `address_in_use`). */
+export class TransportError extends USMPError {}
+nameErrors(TransportError, 'TransportError');
+
+/** An option or argument that cannot be used (`invalid_argument`, `key_too_short`, …). */
+export class ArgumentError extends USMPError {}
+nameErrors(ArgumentError, 'ArgumentError');
+
+/** On the prototype, so that an error carries no field of its own for it and minifiers do not change it. */
+function nameErrors(type: { prototype: Error }, name: string): void {
+  Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true });
+}

@@ -1,0 +1,231 @@
+/**
+ * The handshake of version 2 for both roles (spec/protocol.md §3): one table of states, one method a message.
+ *
+ * @module
+ */
+
+import { concat } from './bytes.js';
+import type { CryptoProvider, KeyPair } from './crypto.js';
+import { AuthError, HandshakeError, PayloadError } from './errors.js';
+import { encodeFrame, type Frame, FrameType, frameTypeName } from './frame.js';
+import {
+  clientMac,
+  deriveSessionKeys,
+  serverMac,
+  swapKeys,
+  type TrafficKeys,
+  type Transcript,
+} from './key-schedule.js';
+
+/** Which side of the handshake: the client opens the conversation. */
+export type Role = 'client' | 'server';
+
+/** What a side waits for. `keys` is the server's wait for its own key look-up. */
+export type HandshakeState = 'HELLO' | 'HELLO_ACK' | 'keys' | 'CHALLENGE' | 'SESSION_OK' | 'done';
+
+export const DEVICE_ID_LENGTH = 6;
+export const SESSION_ID_LENGTH = 16;
+const NONCE_LENGTH = 32;
+const PUBLIC_KEY_LENGTH = 32;
+const MAC_LENGTH = 32;
+
+/** The only frame that a state takes, and its exact payload length (§3.1). Everything else ends the handshake. */
+const ACCEPTS: Partial<Record<HandshakeState, { type: FrameType; length: number }>> = {
+  HELLO: { type: FrameType.HELLO, length: DEVICE_ID_LENGTH + PUBLIC_KEY_LENGTH },
+  CHALLENGE: { type: FrameType.CHALLENGE, length: NONCE_LENGTH + PUBLIC_KEY_LENGTH },
+  HELLO_ACK: { type: FrameType.HELLO_ACK, length: MAC_LENGTH },
+  SESSION_OK: { type: FrameType.SESSION_OK, length: SESSION_ID_LENGTH + MAC_LENGTH },
+};
+
+/** The sequence numbers that the released peers put into handshake frames; no receiver checks them. */
+const HELLO_ACK_SEQ = 2;
+
+/** What the client starts from. */
+export interface ClientCredentials {
+  readonly deviceId: Uint8Array;
+  readonly psk: Uint8Array;
+}
+
+/** What a finished handshake leaves. */
+export interface Secrets {
+  readonly deviceId: Uint8Array;
+  readonly sessionId: Uint8Array;
+  readonly keys: TrafficKeys;
+  /** Which of the device's valid keys it has proved: 0 the first (new), 1 the second (old). */
+  readonly keyIndex: number;
+}
+
+/** One handshake. Frames go in, frames to send come out, and in the end the secrets of the session. */
+export class Handshake {
+  readonly #crypto: CryptoProvider;
+  readonly #client: ClientCredentials | undefined;
+  #state: HandshakeState;
+  #pair: KeyPair | undefined;
+  #deviceId: Uint8Array | undefined;
+  #transcript: Transcript | undefined;
+  #trafficKeys: TrafficKeys | undefined;
+  #receivedMac: Uint8Array | undefined;
+  #candidates: readonly Uint8Array[] | undefined;
+  #decoy: Uint8Array | undefined;
+  #secrets: Secrets | undefined;
+
+  /** A client's handshake with its credentials, a server's without. */
+  constructor(crypto: CryptoProvider, client?: ClientCredentials) {
+    this.#crypto = crypto;
+    this.#client = client;
+    this.#state = client === undefined ? 'HELLO' : 'CHALLENGE';
+  }
+
+  get state(): HandshakeState {
+    return this.#state;
+  }
+
+  /** Known at the server from HELLO on. */
+  get deviceId(): Uint8Array | undefined {
+    return this.#deviceId;
+  }
+
+  /** Present once the state is `done`. */
+  get secrets(): Secrets | undefined {
+    return this.#secrets;
+  }
+
+  /** The client's first frame. */
+  hello(): Uint8Array {
+    const client = this.#client!;
+    this.#deviceId = client.deviceId;
+    this.#pair = this.#crypto.generateKeyPair();
+    return encodeFrame(FrameType.HELLO, 0, concat(client.deviceId, this.#pair.publicKey));
+  }
+
+  /**
+   * Takes the next frame of the peer.
+   *
+   * @returns the frame to send, if there is one
+   * @throws {HandshakeError | PayloadError} the handshake has failed and must be given up
+   */
+  handleFrame(frame: Frame): Uint8Array | undefined {
+    const accepted = ACCEPTS[this.#state];
+    if (frame.type !== accepted?.type) {
+      throw new HandshakeError(
+        'unexpected_frame',
+        `${frameTypeName(frame.type)} while waiting for ${this.#state}`,
+      );
+    }
+    if (frame.payload.length !== accepted.length) {
+      throw new PayloadError(
+        'bad_length',
+        `${frameTypeName(frame.type)} of ${frame.payload.length} bytes, must be ${accepted.length}`,
+      );
+    }
+    switch (this.#state) {
+      case 'HELLO':
+        return this.#onHello(frame.payload);
+      case 'CHALLENGE':
+        return this.#onChallenge(frame.payload);
+      case 'HELLO_ACK':
+        return this.#onHelloAck(frame.payload);
+      default:
+        return this.#onSessionOk(frame.payload);
+    }
+  }
+
+  /**
+   * The server's answer to "which keys has this device?", allowed from HELLO on, before or after HELLO_ACK.
+   *
+   * @param candidates the device's valid keys, none for a device that is unknown or must not come in
+   * @param decoy a random key that takes the place of missing candidates, so that both cases cost the same time
+   * @returns SESSION_OK, when HELLO_ACK was waiting for the keys
+   * @throws {HandshakeError} as `handleFrame`
+   */
+  provideKeys(candidates: readonly Uint8Array[], decoy: Uint8Array): Uint8Array | undefined {
+    this.#candidates = candidates;
+    this.#decoy = decoy;
+    return this.#state === 'keys' ? this.#authenticate() : undefined;
+  }
+
+  /** Overwrites what must not outlive the handshake. */
+  wipe(): void {
+    this.#pair = undefined;
+    this.#candidates = undefined;
+  }
+
+  #onHello(payload: Uint8Array): Uint8Array {
+    this.#deviceId = payload.slice(0, DEVICE_ID_LENGTH);
+    this.#pair = this.#crypto.generateKeyPair();
+    const nonce = this.#crypto.randomBytes(NONCE_LENGTH);
+    const serverPublicKey = this.#pair.publicKey;
+    this.#transcript = { nonce, clientPublicKey: payload.slice(DEVICE_ID_LENGTH), serverPublicKey };
+    this.#state = 'HELLO_ACK';
+    return encodeFrame(FrameType.CHALLENGE, 0, concat(nonce, serverPublicKey));
+  }
+
+  #onChallenge(payload: Uint8Array): Uint8Array {
+    const { psk, deviceId } = this.#client!;
+    const transcript = {
+      nonce: payload.slice(0, NONCE_LENGTH),
+      clientPublicKey: this.#pair!.publicKey,
+      serverPublicKey: payload.slice(NONCE_LENGTH),
+    };
+    this.#transcript = transcript;
+    this.#trafficKeys = this.#deriveKeys(transcript.serverPublicKey, transcript);
+    this.#state = 'SESSION_OK';
+    return encodeFrame(
+      FrameType.HELLO_ACK,
+      HELLO_ACK_SEQ,
+      clientMac(this.#crypto, psk, deviceId, transcript),
+    );
+  }
+
+  #onHelloAck(payload: Uint8Array): Uint8Array | undefined {
+    this.#receivedMac = payload.slice();
+    this.#state = 'keys';
+    return this.#candidates === undefined ? undefined : this.#authenticate();
+  }
+
+  #onSessionOk(payload: Uint8Array): undefined {
+    const sessionId = payload.slice(0, SESSION_ID_LENGTH);
+    const expected = serverMac(this.#crypto, this.#client!.psk, sessionId, this.#transcript!);
+    if (!this.#crypto.equal(expected, payload.subarray(SESSION_ID_LENGTH)))
+      throw new AuthError('rogue_server');
+    this.#finish(sessionId, this.#trafficKeys!, 0);
+  }
+
+  /**
+   * Checks mac_C against exactly two keys, decoys where the device has fewer, and only then spends an X25519
+   * agreement on the client.
+   */
+  #authenticate(): Uint8Array {
+    const [first, second] = this.#candidates!;
+    let keyIndex = -1;
+    if (this.#proves(second)) keyIndex = 1;
+    if (this.#proves(first)) keyIndex = 0;
+    if (keyIndex < 0) throw new AuthError('wrong_key');
+
+    const transcript = this.#transcript!;
+    const keys = swapKeys(this.#deriveKeys(transcript.clientPublicKey, transcript));
+    const sessionId = this.#crypto.randomBytes(SESSION_ID_LENGTH);
+    const proof = serverMac(this.#crypto, this.#candidates![keyIndex], sessionId, transcript);
+    this.#finish(sessionId, keys, keyIndex);
+    return encodeFrame(FrameType.SESSION_OK, 0, concat(sessionId, proof));
+  }
+
+  #proves(psk: Uint8Array | undefined): boolean {
+    const expected = clientMac(this.#crypto, psk ?? this.#decoy!, this.#deviceId!, this.#transcript!);
+    return this.#crypto.equal(expected, this.#receivedMac!) && psk !== undefined;
+  }
+
+  #deriveKeys(peerPublicKey: Uint8Array, transcript: Transcript): TrafficKeys {
+    const sharedSecret = this.#pair!.agree(peerPublicKey);
+    if (sharedSecret === undefined) throw new HandshakeError('low_order_point');
+    const keys = deriveSessionKeys(this.#crypto, sharedSecret, transcript);
+    sharedSecret.fill(0);
+    return keys;
+  }
+
+  #finish(sessionId: Uint8Array, keys: TrafficKeys, keyIndex: number): void {
+    this.#secrets = { deviceId: this.#deviceId!, sessionId, keys, keyIndex };
+    this.#state = 'done';
+    this.wipe();
+  }
+}

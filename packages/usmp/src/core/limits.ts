@@ -1,0 +1,96 @@
+/**
+ * Every number that bounds what a peer or a caller can make grow, with the reason beside it. Sizes are bytes,
+ * times milliseconds. What the wire fixes comes first, what an option may change after it.
+ *
+ * @module
+ */
+
+/** Frame header (spec/protocol.md §2.1). */
+export const HEADER_LENGTH = 12;
+
+/** Payload of a frame (§2.1): a whole frame stays under 512, the smallest buffer that devices have. */
+export const MAX_PAYLOAD = 480;
+
+/** AES-GCM nonce in front of every encrypted payload (§4.1). */
+export const NONCE_LENGTH = 12;
+
+/** AES-GCM tag behind it (§4.1). */
+export const TAG_LENGTH = 16;
+
+/** What encryption adds to a plaintext. */
+export const SEAL_OVERHEAD = NONCE_LENGTH + TAG_LENGTH;
+
+/** Plaintext of a frame (§5). */
+export const MAX_PLAINTEXT = MAX_PAYLOAD - SEAL_OVERHEAD;
+
+/** Frames of a message (§5): what a device must set aside to put one together. */
+export const MAX_FRAMES = 4;
+
+/** A message (§5). */
+export const MAX_MESSAGE = MAX_FRAMES * MAX_PLAINTEXT;
+
+/** Last usable sequence number (§4.2): at 2^32 − 1 the direction is spent. */
+export const MAX_SEQUENCE = 0xfffffffe;
+
+/** Pre-shared key (§3.4): 128 bits are the least that cannot be guessed off-line. */
+export const MIN_PSK = 16;
+
+/** Keys valid at once for a device: the new one and the one it replaces. */
+export const MAX_KEYS = 2;
+
+/** PONGs owed to a peer that pings and does not read; further PINGs go unanswered (§6.1). */
+export const MAX_PONGS_OWED = 8;
+
+/** PINGs of our own under way whose round trip is measured; older ones are forgotten. */
+export const MAX_PINGS_TRACKED = 16;
+
+/** Time for a whole handshake (§3.5); arriving bytes do not restart it. */
+export const HANDSHAKE_TIMEOUT = 10_000;
+
+/** A client sends PING after this long without sending (§6.2): half of what servers tolerate. */
+export const KEEPALIVE_INTERVAL = 30_000;
+
+/** A server closes a session that it has heard nothing of for this long (§6.2). */
+export const SERVER_IDLE_TIMEOUT = 60_000;
+
+/** A client does so after three unanswered PINGs. */
+export const CLIENT_IDLE_TIMEOUT = 90_000;
+
+/** Orderly close: time for BYE to leave and for the peer to hang up. */
+export const CLOSE_TIMEOUT = 3_000;
+
+/** Opening a connection: well above a lost SYN or two, below a person's patience. */
+export const CONNECT_TIMEOUT = 10_000;
+
+/** Unread messages of a session before its transport is no longer read. */
+export const RECEIVE_QUEUE = 65_536;
+
+/** What an unread message costs beside its bytes, so that empty messages count too. */
+export const MESSAGE_OVERHEAD = 64;
+
+/** Bytes that wait for a slow transport before `send()` makes its caller wait. */
+export const SEND_BACKLOG = 65_536;
+
+/** Sessions of a server: 20,000 cost about 300 MiB. */
+export const MAX_SESSIONS = 20_000;
+
+/** Handshakes under way at once; the oldest gives way. */
+export const MAX_HALF_OPEN = 1_024;
+
+/** The same for one address, so that one host cannot take all of them. */
+export const MAX_HALF_OPEN_PER_ADDRESS = 256;
+
+/** Failures of one (address, device id) pair before it has to wait. */
+export const BACKOFF_AFTER = 5;
+
+/** First wait; doubles with each further failure. */
+export const BACKOFF_BASE = 1_000;
+
+/** Longest wait: a device whose key was put right is back within it. */
+export const BACKOFF_CAP = 60_000;
+
+/** Pairs remembered; the least recently used goes. */
+export const BACKOFF_PAIRS = 4_096;
+
+/** A pair without failures for this long is forgotten. */
+export const BACKOFF_MEMORY = 600_000;

@@ -1,0 +1,114 @@
+/**
+ * One timer for any number of deadlines: a binary heap by due time, which each entry knows its place in, so that it
+ * can be moved and removed.
+ *
+ * @module
+ */
+
+/** Something that wants to be woken. The two fields belong to {@link Deadlines}. */
+export interface Timed {
+  dueAt: number;
+  heapIndex: number;
+  handleTimeout(now: number): void;
+}
+
+/** Wake-ups closer together than this share one timer. Milliseconds. */
+const RESOLUTION = 10;
+
+/** The longest delay that timers take (2^31 − 1 ms). */
+const LONGEST_DELAY = 0x7fffffff;
+
+/** The deadlines of a server or a client. Milliseconds of a monotonic clock. */
+export class Deadlines {
+  readonly #heap: Timed[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  /** The present. */
+  now(): number {
+    return performance.now();
+  }
+
+  /** Wakes `entry` at `dueAt`, instead of any earlier setting; Infinity for not at all. */
+  set(entry: Timed, dueAt: number): void {
+    this.#remove(entry);
+    entry.dueAt = dueAt;
+    if (dueAt === Number.POSITIVE_INFINITY) return;
+    entry.heapIndex = this.#heap.length;
+    this.#heap.push(entry);
+    this.#rise(entry);
+    this.#arm();
+  }
+
+  /** Forgets `entry`. */
+  clear(entry: Timed): void {
+    this.set(entry, Number.POSITIVE_INFINITY);
+    if (this.#heap.length === 0) this.#disarm();
+  }
+
+  #arm(): void {
+    const first = this.#heap[0];
+    if (first === undefined || first.dueAt >= this.#timerAt) return;
+    this.#disarm();
+    this.#timerAt = first.dueAt;
+    const delay = Math.max(RESOLUTION, Math.ceil(first.dueAt - this.now()));
+    this.#timer = setTimeout(() => this.#fire(), Math.min(delay, LONGEST_DELAY));
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = Number.POSITIVE_INFINITY;
+  }
+
+  #fire(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    const now = this.now();
+    // Each entry once, so that one which asks for the present again does not keep the loop busy.
+    const due: Timed[] = [];
+    while (this.#heap.length > 0 && this.#heap[0].dueAt <= now) {
+      due.push(this.#heap[0]);
+      this.#remove(this.#heap[0]);
+    }
+    for (const entry of due) entry.handleTimeout(now);
+    this.#arm();
+  }
+
+  #remove(entry: Timed): void {
+    const index = entry.heapIndex;
+    if (index < 0) return;
+    entry.heapIndex = -1;
+    entry.dueAt = Number.POSITIVE_INFINITY;
+    const last = this.#heap.pop()!;
+    if (last === entry) return;
+    this.#heap[index] = last;
+    last.heapIndex = index;
+    this.#rise(last);
+    this.#sink(last);
+  }
+
+  #rise(entry: Timed): void {
+    while (entry.heapIndex > 0) {
+      const parent = this.#heap[(entry.heapIndex - 1) >> 1];
+      if (parent.dueAt <= entry.dueAt) return;
+      this.#swap(entry, parent);
+    }
+  }
+
+  #sink(entry: Timed): void {
+    for (;;) {
+      const left = this.#heap[2 * entry.heapIndex + 1];
+      const right = this.#heap[2 * entry.heapIndex + 2];
+      const child = right !== undefined && right.dueAt < left.dueAt ? right : left;
+      if (child === undefined || child.dueAt >= entry.dueAt) return;
+      this.#swap(entry, child);
+    }
+  }
+
+  #swap(a: Timed, b: Timed): void {
+    const index = a.heapIndex;
+    a.heapIndex = b.heapIndex;
+    b.heapIndex = index;
+    this.#heap[a.heapIndex] = a;
+    this.#heap[b.heapIndex] = b;
+  }
+}

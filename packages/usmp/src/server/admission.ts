@@ -1,0 +1,120 @@
+/**
+ * Who may try to come in: slots for handshakes under way, and a wait for those who keep failing.
+ *
+ * @module
+ */
+
+/** What takes a slot while its handshake is under way. */
+export interface HalfOpenEntry {
+  readonly address: string;
+  /** Gives the slot up for a newer handshake. */
+  evict(): void;
+}
+
+/** Handshakes under way. When they are too many, the oldest goes; open sessions have no slot here. */
+export class HalfOpenSlots {
+  readonly #max: number;
+  readonly #maxPerAddress: number;
+  readonly #all = new Set<HalfOpenEntry>();
+  readonly #byAddress = new Map<string, Set<HalfOpenEntry>>();
+
+  constructor(max: number, maxPerAddress: number) {
+    this.#max = max;
+    this.#maxPerAddress = maxPerAddress;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  entries(): Iterable<HalfOpenEntry> {
+    return this.#all;
+  }
+
+  /** Takes a slot; of the same address first, else of all, the oldest makes room. */
+  add(entry: HalfOpenEntry): void {
+    let neighbours = this.#byAddress.get(entry.address);
+    if (neighbours !== undefined && neighbours.size >= this.#maxPerAddress) evictOldest(neighbours);
+    else if (this.#all.size >= this.#max) evictOldest(this.#all);
+    // Evicting may have emptied and dropped the set.
+    neighbours = this.#byAddress.get(entry.address) ?? new Set();
+    this.#byAddress.set(entry.address, neighbours.add(entry));
+    this.#all.add(entry);
+  }
+
+  delete(entry: HalfOpenEntry): void {
+    if (!this.#all.delete(entry)) return;
+    const neighbours = this.#byAddress.get(entry.address)!;
+    neighbours.delete(entry);
+    if (neighbours.size === 0) this.#byAddress.delete(entry.address);
+  }
+}
+
+function evictOldest(entries: Set<HalfOpenEntry>): void {
+  for (const oldest of entries) return oldest.evict();
+}
+
+/** When those who fail have to wait. Milliseconds. */
+export interface BackoffOptions {
+  /** Failures of one (address, device id) pair that are free; default 5. Infinity switches the wait off. */
+  readonly after?: number;
+  /** The first wait, which doubles with each further failure; default 1,000. */
+  readonly base?: number;
+  /** The longest wait; default 60,000. */
+  readonly cap?: number;
+}
+
+interface Failures {
+  count: number;
+  blockedUntil: number;
+  lastAt: number;
+}
+
+/**
+ * Counts failures by (address, device id), so that one bad device does not lock out its neighbours behind the same
+ * NAT. The least recently used pair is forgotten when there are too many.
+ */
+export class Backoff {
+  readonly #options: Required<BackoffOptions>;
+  readonly #maxPairs: number;
+  readonly #memory: number;
+  readonly #pairs = new Map<string, Failures>();
+
+  constructor(options: Required<BackoffOptions>, maxPairs: number, memory: number) {
+    this.#options = options;
+    this.#maxPairs = maxPairs;
+    this.#memory = memory;
+  }
+
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  /** Milliseconds that a pair still has to wait; 0 when it may try. */
+  wait(address: string, deviceId: string, now: number): number {
+    const failures = this.#pairs.get(pairKey(address, deviceId));
+    return failures === undefined ? 0 : Math.max(0, failures.blockedUntil - now);
+  }
+
+  /** Counts a failure. Attempts turned away because of the wait are none. */
+  failed(address: string, deviceId: string, now: number): void {
+    const key = pairKey(address, deviceId);
+    const known = this.#pairs.get(key);
+    const count = known !== undefined && now - known.lastAt < this.#memory ? known.count + 1 : 1;
+    const { after, base, cap } = this.#options;
+    const blockedUntil = count < after ? 0 : now + Math.min(cap, base * 2 ** (count - after));
+    // Deleting first moves the pair to the young end of the map.
+    this.#pairs.delete(key);
+    this.#pairs.set(key, { count, blockedUntil, lastAt: now });
+    if (this.#pairs.size > this.#maxPairs) this.#pairs.delete(this.#pairs.keys().next().value!);
+  }
+
+  /** Forgets a pair that has authenticated. */
+  succeeded(address: string, deviceId: string): void {
+    if (this.#pairs.size > 0) this.#pairs.delete(pairKey(address, deviceId));
+  }
+}
+
+function pairKey(address: string, deviceId: string): string {
+  return `${address} ${deviceId}`;
+}

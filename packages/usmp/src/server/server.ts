@@ -1,0 +1,528 @@
+/**
+ * The server: joins listeners, handshakes and sessions.
+ *
+ * @module
+ */
+
+import { channel } from 'node:diagnostics_channel';
+import {
+  Connection,
+  type ConnectionEvent,
+  type ConnectionSettings,
+  type ConnectionStats,
+} from '../core/connection.js';
+import { ArgumentError, ConnectionClosedError, type ErrorCode, type USMPError } from '../core/errors.js';
+import * as limits from '../core/limits.js';
+import { nodeCrypto } from '../crypto/node.js';
+import { Deadlines } from '../deadlines.js';
+import { normalizeDeviceId } from '../device-id.js';
+import { Emitter } from '../events.js';
+import { type KeyBytes, type KeyRing, makeKeyRing, type PSK } from '../keys.js';
+import { type Logger, silent } from '../logger.js';
+import { checkNames, checkNumber } from '../options.js';
+import { Peer } from '../peer.js';
+import { SessionDriver, type SessionLimits, sessionLimits, type USMPSession } from '../session.js';
+import { DEFAULT_PORT, formatTransportURL, parseTransportURL } from '../transports/address.js';
+import { tcp } from '../transports/tcp.js';
+import type { Link, Listener, Transport } from '../transports/transport.js';
+import type { WaitOptions } from '../waiting.js';
+import { Backoff, type BackoffOptions, HalfOpenSlots } from './admission.js';
+import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
+import { type Refusal, RefusalLog, type RefusalReason } from './refusal.js';
+
+/** Options of a server. All times are milliseconds. */
+export interface USMPServerOptions extends SessionLimits {
+  /** The keys: one for all devices, a map by device id, or a function. */
+  readonly psk: PSK;
+  /** Address to listen on; default `0.0.0.0`, all IPv4 addresses of the machine (`::` for IPv6 too). */
+  readonly host?: string;
+  /** Port to listen on; default 9000, 0 for any free one. */
+  readonly port?: number;
+  /** Instead of `host` and `port`: one or more URLs such as `tcp://0.0.0.0:9000`. */
+  readonly listen?: string | readonly string[];
+  /** For a whole handshake, from the accepted connection; default 10,000. */
+  readonly handshakeTimeout?: number;
+  /** Close a session that nothing was heard of for this long; default 60,000, 0 for never. */
+  readonly idleTimeout?: number;
+  /** Send PING after this long without sending; default 0: clients do that. */
+  readonly keepaliveInterval?: number;
+  /** Open sessions; default 20,000. */
+  readonly maxSessions?: number;
+  /** Open sessions from one address; default unlimited. */
+  readonly maxSessionsPerAddress?: number;
+  /** Handshakes at a time; default 1,024. The oldest gives way. */
+  readonly maxHalfOpen?: number;
+  /** Handshakes at a time from one address; default 256. */
+  readonly maxHalfOpenPerAddress?: number;
+  /** The wait of those who fail again and again. */
+  readonly backoff?: BackoffOptions;
+  /** Where to say what happens; default nowhere. */
+  readonly logger?: Logger;
+}
+
+/** What `server.on` can listen to. */
+export type USMPServerEvents = {
+  /** A listener accepts connections; `url` has the real port. */
+  listening: [url: string];
+  /** A device has authenticated. Comes before `onSession`. */
+  connect: [session: USMPSession];
+  /** A session is over; the error's code tells why: `bye`, `closed`, `idle_timeout`, `replaced`, … */
+  disconnect: [session: USMPSession, error: USMPError];
+  /** A handshake failed. */
+  refused: [refusal: Refusal];
+};
+
+/** Counters of a server since it was made. */
+export interface USMPServerStats extends Readonly<ConnectionStats> {
+  /** Open sessions. */
+  readonly sessions: number;
+  /** Handshakes under way. */
+  readonly halfOpen: number;
+  /** Handshakes that became sessions. */
+  readonly accepted: number;
+  /** Handshakes that failed, by reason. */
+  readonly refused: Readonly<Partial<Record<RefusalReason, number>>>;
+}
+
+const channels = {
+  connect: channel('usmp:server:connect'),
+  disconnect: channel('usmp:server:disconnect'),
+  refused: channel('usmp:server:refused'),
+};
+
+const OPTION_NAMES = [
+  'psk',
+  'host',
+  'port',
+  'listen',
+  'handshakeTimeout',
+  'idleTimeout',
+  'keepaliveInterval',
+  'maxSessions',
+  'maxSessionsPerAddress',
+  'maxHalfOpen',
+  'maxHalfOpenPerAddress',
+  'receiveQueue',
+  'sendBacklog',
+  'backoff',
+  'logger',
+];
+
+/** Refusals that are held against the pair of address and device id. */
+const FAILURES: readonly RefusalReason[] = ['wrong-key', 'unknown-device', 'revoked'];
+
+interface LiveSession {
+  readonly driver: SessionDriver;
+  readonly keys: KeyBytes;
+  readonly address: string;
+}
+
+/**
+ * Accepts devices.
+ *
+ * @example
+ * ```ts
+ * const server = new USMPServer({ host: '127.0.0.1', port: 9000, psk: 'your-psk-here-16+' });
+ * server.onSession(async (session) => {
+ *   for await (const message of session) await session.send(message);
+ * });
+ * await server.serve();
+ * ```
+ */
+export class USMPServer {
+  readonly #urls: readonly string[];
+  readonly #settings: ConnectionSettings;
+  readonly #sessionLimits: Required<SessionLimits>;
+  readonly #maxSessions: number;
+  readonly #maxSessionsPerAddress: number;
+  readonly #logger: Logger;
+  readonly #refusalLog: RefusalLog;
+  readonly #deadlines = new Deadlines();
+  readonly #halfOpen: HalfOpenSlots;
+  readonly #backoff: Backoff;
+  readonly #emitter = new Emitter<USMPServerEvents>();
+  readonly #gatekeeper: Gatekeeper;
+
+  #keyRing: KeyRing;
+  readonly #revoked = new Set<string>();
+  readonly #peers = new Set<Peer>();
+  readonly #sessions = new Map<string, LiveSession>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #running = new Set<Promise<void>>();
+  #listeners: Listener[] = [];
+  #state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
+  #handler: ((session: USMPSession) => unknown) | undefined;
+  #whenClosed: Promise<void> | undefined;
+  readonly #closeRequested: Promise<void>;
+  #requestClose!: () => void;
+
+  readonly #totals = emptyStats();
+  #accepted = 0;
+  readonly #refused: Partial<Record<RefusalReason, number>> = {};
+
+  /**
+   * Checks the options; nothing listens yet.
+   *
+   * @throws {ArgumentError} an option cannot be used; the message says which and why
+   */
+  constructor(options: USMPServerOptions) {
+    checkNames('USMPServer', options, OPTION_NAMES);
+    const { logger = silent, backoff = {} } = options;
+    this.#urls = listenURLs(options);
+    this.#keyRing = makeKeyRing(options.psk);
+    this.#settings = {
+      crypto: nodeCrypto,
+      handshakeTimeout: number('handshakeTimeout', options.handshakeTimeout ?? limits.HANDSHAKE_TIMEOUT),
+      keepaliveInterval: number('keepaliveInterval', options.keepaliveInterval ?? 0),
+      idleTimeout: number('idleTimeout', options.idleTimeout ?? limits.SERVER_IDLE_TIMEOUT),
+      decoyKey: nodeCrypto.randomBytes(32),
+    };
+    this.#sessionLimits = sessionLimits(options);
+    this.#maxSessions = number('maxSessions', options.maxSessions ?? limits.MAX_SESSIONS, 1);
+    this.#maxSessionsPerAddress = number(
+      'maxSessionsPerAddress',
+      options.maxSessionsPerAddress ?? Number.POSITIVE_INFINITY,
+      1,
+    );
+    this.#halfOpen = new HalfOpenSlots(
+      number('maxHalfOpen', options.maxHalfOpen ?? limits.MAX_HALF_OPEN, 1),
+      number('maxHalfOpenPerAddress', options.maxHalfOpenPerAddress ?? limits.MAX_HALF_OPEN_PER_ADDRESS, 1),
+    );
+    this.#backoff = new Backoff(
+      {
+        after: number('backoff.after', backoff.after ?? limits.BACKOFF_AFTER, 1),
+        base: number('backoff.base', backoff.base ?? limits.BACKOFF_BASE),
+        cap: number('backoff.cap', backoff.cap ?? limits.BACKOFF_CAP),
+      },
+      limits.BACKOFF_PAIRS,
+      limits.BACKOFF_MEMORY,
+    );
+    this.#logger = logger;
+    this.#refusalLog = new RefusalLog(logger);
+    this.#gatekeeper = {
+      backoff: (address, deviceId) => this.#backoff.wait(address, deviceId, this.#deadlines.now()),
+      judge: (deviceId) => this.#judge(deviceId),
+      admitted: (halfOpen, event, keys) => this.#admit(halfOpen, event, keys),
+      dropped: (halfOpen, refusal) => this.#drop(halfOpen, refusal),
+      gone: (peer) => this.#peers.delete(peer),
+    };
+    this.#closeRequested = new Promise((resolve) => {
+      this.#requestClose = resolve;
+    });
+  }
+
+  /** Where devices can connect; with the real ports, once `listen` has resolved. */
+  get urls(): readonly string[] {
+    return this.#listeners.map((listener) => listener.url);
+  }
+
+  /** Open sessions, by device id. */
+  get sessions(): ReadonlyMap<string, USMPSession> {
+    return new Map([...this.#sessions].map(([id, live]) => [id, live.driver.session]));
+  }
+
+  /** Counters since the server was made. */
+  get stats(): USMPServerStats {
+    const totals = { ...this.#totals };
+    for (const { driver } of this.#sessions.values()) addStats(totals, driver.peer.connection.stats);
+    return {
+      ...totals,
+      sessions: this.#sessions.size,
+      halfOpen: this.#halfOpen.size,
+      accepted: this.#accepted,
+      refused: { ...this.#refused },
+    };
+  }
+
+  /**
+   * Says what to do with each new session. When the handler returns, the session is closed; when it throws, that is
+   * logged and the session is closed.
+   */
+  onSession(handler: (session: USMPSession) => unknown): void {
+    if (typeof handler !== 'function') {
+      throw new ArgumentError('invalid_argument', 'onSession takes a function that gets the session');
+    }
+    this.#handler = handler;
+  }
+
+  /** Calls `listener` at every event of that name. Returns the function that removes it. */
+  on<Name extends keyof USMPServerEvents>(
+    name: Name,
+    listener: (...args: USMPServerEvents[Name]) => void,
+  ): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  /**
+   * Starts listening, on all addresses or on none.
+   *
+   * @throws {TransportError} `address_in_use`, `unreachable`
+   * @throws {ArgumentError} `already_listening`, or no `onSession` handler
+   */
+  async listen(): Promise<void> {
+    if (this.#handler === undefined) {
+      throw new ArgumentError(
+        'invalid_argument',
+        'no session handler: call server.onSession(…) before listening',
+      );
+    }
+    if (this.#state !== 'new') {
+      throw new ArgumentError(
+        'already_listening',
+        `the server is ${this.#state}: make a new one to listen again`,
+      );
+    }
+    this.#state = 'listening';
+    const starting = this.#urls.map((url) => this.#start(url));
+    const results = await Promise.allSettled(starting);
+    for (const result of results) if (result.status === 'fulfilled') this.#listeners.push(result.value);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      await this.close({ timeout: 0 });
+      throw failed.reason;
+    }
+    for (const { url } of this.#listeners) {
+      this.#logger.info(`listening on ${url}`);
+      this.#emitter.emit('listening', url);
+    }
+  }
+
+  /**
+   * Listens until `close()`, until the signal is aborted, or until SIGINT or SIGTERM, then closes in good order.
+   * Throws as `listen`.
+   */
+  async serve(options: Pick<WaitOptions, 'signal'> = {}): Promise<void> {
+    const { signal } = options;
+    if (signal?.aborted) throw signal.reason;
+    if (this.#state === 'new') await this.listen();
+    const stop = () => this.#requestClose();
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+    signal?.addEventListener('abort', stop);
+    try {
+      await this.#closeRequested;
+      await this.close();
+    } finally {
+      process.removeListener('SIGINT', stop);
+      process.removeListener('SIGTERM', stop);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /**
+   * Takes no more devices, sends BYE to all, and waits until the last bytes are out and the handlers are done. What
+   * is not done in time is cut off.
+   *
+   * @param options.timeout milliseconds; default 5,000
+   */
+  close(options: { readonly timeout?: number } = {}): Promise<void> {
+    const { timeout = 5_000 } = options;
+    checkNumber('timeout', timeout);
+    this.#requestClose();
+    this.#whenClosed ??= this.#shutDown(timeout);
+    return this.#whenClosed;
+  }
+
+  /** Ends the sessions of a device at once and refuses it from now on, until `unrevoke`. */
+  revoke(deviceId: string): void {
+    const id = normalizeDeviceId(deviceId);
+    this.#revoked.add(id);
+    this.#sessions.get(id)?.driver.close(ended('revoked'));
+  }
+
+  /** Lets a device in again. */
+  unrevoke(deviceId: string): void {
+    this.#revoked.delete(normalizeDeviceId(deviceId));
+  }
+
+  /**
+   * Takes new keys. Sessions whose key is no longer among those of their device end at once, with the reason
+   * `revoked`; all others go on. Resolves when that is done.
+   *
+   * @throws {ArgumentError} the keys cannot be used; the old ones stay
+   */
+  async setKeys(psk: PSK): Promise<void> {
+    const keyRing = makeKeyRing(psk);
+    this.#keyRing = keyRing;
+    await Promise.all([...this.#sessions.keys()].map((deviceId) => this.#checkKey(deviceId, keyRing)));
+  }
+
+  async #start(url: string): Promise<Listener> {
+    return TRANSPORTS.tcp.listen(parseTransportURL(url, Object.keys(TRANSPORTS)), (link) =>
+      this.#accept(link),
+    );
+  }
+
+  // ── From a link to a session ───────────────────────────────────────────────────────────────────────────────────
+
+  #accept(link: Link): void {
+    if (this.#state !== 'listening') return link.destroy();
+    const now = this.#deadlines.now();
+    const halfOpen = new HalfOpen(this.#gatekeeper, link.address);
+    const peer = new Peer(link, new Connection(this.#settings, now), this.#deadlines, halfOpen);
+    halfOpen.peer = peer;
+    this.#peers.add(peer);
+    this.#halfOpen.add(halfOpen);
+    const full = this.#fullFor(link.address);
+    if (full !== undefined) halfOpen.turnAway('busy', full);
+  }
+
+  /** Why no session more is possible, undefined when one is. */
+  #fullFor(address: string): string | undefined {
+    if (this.#sessions.size >= this.#maxSessions) return `all ${this.#maxSessions} sessions are taken`;
+    const here = this.#perAddress.get(address) ?? 0;
+    return here >= this.#maxSessionsPerAddress ? `${here} sessions from one address` : undefined;
+  }
+
+  #judge(deviceId: string): Verdict | Promise<Verdict> {
+    if (this.#revoked.has(deviceId)) return { keys: [], reason: 'revoked' };
+    try {
+      const keys = this.#keyRing(deviceId);
+      return keys instanceof Promise ? keys.then(verdictOf, lookupFailed) : verdictOf(keys);
+    } catch (error) {
+      return lookupFailed(error);
+    }
+  }
+
+  #admit(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, keys: KeyBytes): void {
+    const { peer, address } = halfOpen;
+    this.#halfOpen.delete(halfOpen);
+    const driver = new SessionDriver(peer, event, this.#sessionLimits, {
+      sessionEnded: (session, error) => this.#sessionEnded(session, error),
+      sessionGone: () => this.#peers.delete(peer),
+    });
+    const { session } = driver;
+    this.#backoff.succeeded(address, session.deviceId);
+    // The key may have been withdrawn while the handshake was under way.
+    if (this.#revoked.has(session.deviceId)) return void driver.close(ended('revoked'));
+    this.#sessions.get(session.deviceId)?.driver.close(ended('replaced'));
+    if (this.#fullFor(address) !== undefined) return void driver.close(ended('busy'));
+
+    this.#sessions.set(session.deviceId, { driver, keys, address });
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#accepted++;
+    this.#logger.info(`connected ${session.deviceId} from ${session.peer}`);
+    if (channels.connect.hasSubscribers) channels.connect.publish({ server: this, session });
+    this.#emitter.emit('connect', session);
+    const running = this.#run(session);
+    this.#running.add(running);
+    running.finally(() => this.#running.delete(running));
+  }
+
+  async #run(session: USMPSession): Promise<void> {
+    try {
+      await this.#handler!(session);
+    } catch (error) {
+      // That the session ended is no news to anybody; it was told as `disconnect`.
+      if (error !== session.error)
+        this.#logger.error(`session handler failed for ${session.deviceId}`, error);
+    }
+    await session.close();
+  }
+
+  #drop(halfOpen: HalfOpen, refusal: Refusal | undefined): void {
+    this.#halfOpen.delete(halfOpen);
+    if (refusal === undefined) return;
+    const { reason, deviceId, address } = refusal;
+    const now = this.#deadlines.now();
+    if (deviceId !== undefined && FAILURES.includes(reason)) this.#backoff.failed(address, deviceId, now);
+    this.#refused[reason] = (this.#refused[reason] ?? 0) + 1;
+    this.#refusalLog.write(refusal, now);
+    if (channels.refused.hasSubscribers) channels.refused.publish({ server: this, refusal });
+    this.#emitter.emit('refused', refusal);
+  }
+
+  #sessionEnded(session: USMPSession, error: USMPError): void {
+    const live = this.#sessions.get(session.deviceId);
+    // A session that was turned away for lack of room was never among them.
+    if (live?.driver.session !== session) return;
+    this.#sessions.delete(session.deviceId);
+    const left = this.#perAddress.get(live.address)! - 1;
+    if (left > 0) this.#perAddress.set(live.address, left);
+    else this.#perAddress.delete(live.address);
+    addStats(this.#totals, live.driver.peer.connection.stats);
+    this.#logger.info(`disconnected ${session.deviceId}: ${error.message}`);
+    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ server: this, session, error });
+    this.#emitter.emit('disconnect', session, error);
+  }
+
+  async #checkKey(deviceId: string, keyRing: KeyRing): Promise<void> {
+    const live = this.#sessions.get(deviceId);
+    if (live === undefined) return;
+    const used = live.keys[live.driver.session.keyIndex];
+    let valid: KeyBytes = [];
+    try {
+      valid = await keyRing(deviceId);
+    } catch (error) {
+      this.#logger.error(`key look-up failed for ${deviceId}`, error);
+    }
+    if (!valid.some((key) => nodeCrypto.equal(key, used))) live.driver.close(ended('revoked'));
+  }
+
+  async #shutDown(timeout: number): Promise<void> {
+    this.#state = 'closing';
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    for (const halfOpen of [...this.#halfOpen.entries()]) (halfOpen as HalfOpen).abandon();
+    const ending = [...this.#sessions.values()].map(({ driver }) => driver.close(ended('shutdown')));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tooLate = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeout);
+    });
+    await Promise.race([Promise.all([...ending, ...this.#running]), tooLate]);
+    clearTimeout(timer);
+    for (const peer of [...this.#peers]) peer.link.destroy();
+    this.#listeners = [];
+    this.#state = 'closed';
+  }
+}
+
+const TRANSPORTS = { tcp } satisfies Record<string, Transport>;
+
+function listenURLs({ host, port, listen }: USMPServerOptions): string[] {
+  if (listen !== undefined && (host !== undefined || port !== undefined)) {
+    throw new ArgumentError('invalid_argument', 'give either listen or host and port, not both');
+  }
+  const urls =
+    listen === undefined
+      ? [formatTransportURL('tcp', host ?? '0.0.0.0', port ?? DEFAULT_PORT)]
+      : typeof listen === 'string'
+        ? [listen]
+        : [...listen];
+  if (urls.length === 0)
+    throw new ArgumentError('invalid_argument', 'listen is empty: give at least one URL');
+  for (const url of urls) parseTransportURL(url, Object.keys(TRANSPORTS));
+  return urls;
+}
+
+function number(name: string, value: number, min = 0): number {
+  checkNumber(name, value, min);
+  return value;
+}
+
+function ended(code: ErrorCode): ConnectionClosedError {
+  return new ConnectionClosedError(code);
+}
+
+function verdictOf(keys: KeyBytes): Verdict {
+  return keys.length > 0 ? { keys } : { keys, reason: 'unknown-device' };
+}
+
+function lookupFailed(error: unknown): Verdict {
+  const message = `the key look-up failed: ${error instanceof Error ? error.message : String(error)}`;
+  return { keys: [], reason: 'unknown-device', message };
+}
+
+function emptyStats(): ConnectionStats {
+  return {
+    messagesSent: 0,
+    messagesReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    framesSent: 0,
+    framesReceived: 0,
+  };
+}
+
+function addStats(totals: ConnectionStats, stats: ConnectionStats): void {
+  for (const name of Object.keys(totals) as (keyof ConnectionStats)[]) totals[name] += stats[name];
+}

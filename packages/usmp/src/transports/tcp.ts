@@ -1,0 +1,195 @@
+/**
+ * TCP over `node:net`, IPv4 and IPv6, without Nagle's delay.
+ *
+ * @module
+ */
+
+import net from 'node:net';
+import { TransportError } from '../core/errors.js';
+import { formatEndpoint, formatTransportURL, hostOf, limitKey, plainAddress, portOf } from './address.js';
+import type { Link, LinkHandler, Listener, Transport } from './transport.js';
+
+/** Connections that the kernel holds while the process is busy: a fleet reconnects all at once. */
+const ACCEPT_BACKLOG = 4_096;
+
+/** `tcp://HOST:PORT`. */
+export const tcp: Transport = {
+  listen(url, onLink) {
+    return new Promise((resolve, reject) => {
+      const server = net.createServer({ noDelay: true }, (socket) => onLink(new TcpLink(socket)));
+      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(url, error)));
+      server.listen({ host: hostOf(url), port: portOf(url), backlog: ACCEPT_BACKLOG }, () => {
+        server.removeAllListeners('error');
+        // Running out of file descriptors must not end the server: the connection is lost, the next may succeed.
+        server.on('error', () => {});
+        resolve(new TcpListener(server, hostOf(url)));
+      });
+    });
+  },
+
+  connect(url, signal) {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const socket = net.connect({ host: hostOf(url), port: portOf(url), noDelay: true });
+      const abort = () => {
+        socket.destroy();
+        reject(signal.reason);
+      };
+      const fail = (error: NodeJS.ErrnoException) => {
+        signal.removeEventListener('abort', abort);
+        reject(connectError(url, error));
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      socket.once('error', fail);
+      socket.once('connect', () => {
+        signal.removeEventListener('abort', abort);
+        socket.removeListener('error', fail);
+        resolve(new TcpLink(socket));
+      });
+    });
+  },
+};
+
+class TcpListener implements Listener {
+  readonly #server: net.Server;
+  readonly url: string;
+
+  constructor(server: net.Server, host: string) {
+    this.#server = server;
+    this.url = formatTransportURL('tcp', host, (server.address() as net.AddressInfo).port);
+  }
+
+  /** Without waiting for the open connections, which belong to their sessions. */
+  async close(): Promise<void> {
+    this.#server.close();
+  }
+}
+
+const HANDLER = Symbol('handler');
+
+/** A socket that knows its handler, so that all sockets share the same listener functions. */
+interface HandledSocket extends net.Socket {
+  [HANDLER]?: LinkHandler;
+}
+
+class TcpLink implements Link {
+  readonly #socket: HandledSocket;
+  readonly transport = 'tcp';
+  readonly peer: string;
+  readonly address: string;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    // Undefined when the peer has gone before it was accepted.
+    const address = plainAddress(socket.remoteAddress ?? 'unknown');
+    this.peer = formatEndpoint(address, socket.remotePort ?? 0);
+    this.address = limitKey(address);
+  }
+
+  attach(handler: LinkHandler): void {
+    const socket = this.#socket;
+    socket[HANDLER] = handler;
+    socket.on('data', onData);
+    socket.on('drain', onDrain);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.writable ? this.#socket.write(bytes) : true;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+function onData(this: HandledSocket, bytes: Uint8Array): void {
+  this[HANDLER]!.handleBytes(bytes);
+}
+
+function onDrain(this: HandledSocket): void {
+  this[HANDLER]!.handleDrain();
+}
+
+function onEnd(this: HandledSocket): void {
+  this[HANDLER]!.handleEnd();
+}
+
+/** `close` follows and tells the rest. */
+function onError(): void {}
+
+function onClose(this: HandledSocket): void {
+  this[HANDLER]!.handleClosed();
+}
+
+function listenError(url: URL, error: NodeJS.ErrnoException): TransportError {
+  const where = formatEndpoint(hostOf(url), portOf(url));
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new TransportError(
+        'address_in_use',
+        `${where} is in use: stop the other program or choose another port`,
+        {
+          cause: error,
+        },
+      );
+    case 'EACCES':
+      return new TransportError(
+        'unreachable',
+        `no permission to listen on ${where}: choose a port above 1023`,
+        {
+          cause: error,
+        },
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new TransportError(
+        'unreachable',
+        `${where} is no address of this machine: try 0.0.0.0 for all of them`,
+        {
+          cause: error,
+        },
+      );
+    default:
+      return new TransportError('unreachable', `cannot listen on ${where}: ${error.message}`, {
+        cause: error,
+      });
+  }
+}
+
+function connectError(url: URL, error: NodeJS.ErrnoException): TransportError {
+  const where = formatEndpoint(hostOf(url), portOf(url));
+  return new TransportError('unreachable', `cannot connect to ${where}: ${explainConnect(error)}`, {
+    cause: error,
+  });
+}
+
+function explainConnect(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'nothing listens there; is the server running, and is it this port?';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'the host name is not known; check its spelling and the DNS';
+    case 'ETIMEDOUT':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'no answer; check the address, the network and the firewall';
+    default:
+      return error.message || (error.code ?? 'unknown reason');
+  }
+}

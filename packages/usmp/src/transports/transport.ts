@@ -1,0 +1,57 @@
+/**
+ * What a transport must do: bytes in order, both ways, and nothing else. This is all that a listener may touch; keys,
+ * frames and sessions are none of its business.
+ *
+ * @module
+ */
+
+/** One open line to one peer. */
+export interface Link {
+  /** URL scheme, such as `tcp`. */
+  readonly transport: string;
+  /** The peer for people, such as `192.0.2.7:51234`. */
+  readonly peer: string;
+  /** What limits per address count by: the IPv4 address, or the /64 network of an IPv6 address. */
+  readonly address: string;
+  /** Names the one that gets all that happens on the line from now on. Called once, right after opening. */
+  attach(handler: LinkHandler): void;
+  /** Sends bytes, which the link owns from then on. False when it would rather not take more before `handleDrain`. */
+  write(bytes: Uint8Array): boolean;
+  /** Stops reading, so that the peer has to wait. */
+  pause(): void;
+  resume(): void;
+  /** Sends what was written and hangs up. */
+  close(): void;
+  /** Drops everything at once. */
+  destroy(): void;
+}
+
+/** Who sits at our end of a link. */
+export interface LinkHandler {
+  handleBytes(bytes: Uint8Array): void;
+  /** The link takes more after a `write` that returned false. */
+  handleDrain(): void;
+  /** The peer will send no more. */
+  handleEnd(): void;
+  /** The link is gone, for whatever reason. Called once, and last. */
+  handleClosed(): void;
+}
+
+/** An open door. */
+export interface Listener {
+  /** Where it can be reached, with the real port. */
+  readonly url: string;
+  /** Takes no more links; those that are open live on. */
+  close(): Promise<void>;
+}
+
+/** A way to open links, by URL. */
+export interface Transport {
+  /** @throws {TransportError} `address_in_use`, `unreachable` */
+  listen(url: URL, onLink: (link: Link) => void): Promise<Listener>;
+  /**
+   * @param signal ends the attempt; the promise rejects with its reason
+   * @throws {TransportError} `unreachable`
+   */
+  connect(url: URL, signal: AbortSignal): Promise<Link>;
+}
