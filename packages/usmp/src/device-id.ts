@@ -10,9 +10,7 @@ const PATTERN = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
 
 /** Six bytes as text in lower case. */
 export function formatDeviceId(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += (text === '' ? '' : ':') + byte.toString(16).padStart(2, '0');
-  return text;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 /**

@@ -66,7 +66,7 @@ export function keyBytes(key: Key, whose = ''): Uint8Array {
   if (typeof key !== 'string' && !(key instanceof Uint8Array)) {
     throw new ArgumentError('invalid_argument', `key${whose} is ${typeof key}, must be a string or bytes`);
   }
-  const bytes = typeof key === 'string' ? utf8.encode(key) : key.slice();
+  const bytes = typeof key === 'string' ? utf8.encode(key) : new Uint8Array(key);
   if (bytes.length < MIN_PSK) {
     throw new ArgumentError('key_too_short', `key${whose} is ${bytes.length} bytes, at least ${MIN_PSK}`);
   }

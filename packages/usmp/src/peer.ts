@@ -6,7 +6,7 @@
  */
 
 import type { Connection, ConnectionEvent } from './core/connection.js';
-import { ConnectionClosedError, type USMPError } from './core/errors.js';
+import { ConnectionClosedError, type ErrorCode, type USMPError } from './core/errors.js';
 import { CLOSE_TIMEOUT } from './core/limits.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Link, LinkHandler } from './transports/transport.js';
@@ -116,12 +116,14 @@ export class Peer implements LinkHandler, Timed {
     this.settle();
   }
 
-  /** After an orderly end the last bytes still leave, and the peer gets time to hang up; else all is dropped. */
+  /**
+   * After BYE of ours the last bytes still leave, and the peer gets time to hang up. Else all is dropped: a peer that
+   * said BYE reads no more.
+   */
   #hangUp(error: USMPError): void {
     if (this.#closing) return;
     this.#closing = true;
-    const orderly = error instanceof ConnectionClosedError && error.code !== 'connection_lost';
-    if (!orderly) {
+    if (!(error instanceof ConnectionClosedError) || DEAF.has(error.code)) {
       this.#deadlines.clear(this);
       return this.link.destroy();
     }
@@ -133,6 +135,9 @@ export class Peer implements LinkHandler, Timed {
     this.resume();
   }
 }
+
+/** Ends after which the peer gets nothing more. */
+const DEAF: ReadonlySet<ErrorCode> = new Set(['bye', 'connection_lost', 'idle_timeout']);
 
 function flushPeer(peer: Peer): void {
   peer.flush();

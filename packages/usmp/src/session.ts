@@ -31,8 +31,9 @@ export interface SessionStats extends Readonly<ConnectionStats> {
 
 /** What a session tells whoever made it. */
 export interface SessionObserver {
-  sessionEnded(session: USMPSession, error: USMPError): void;
-  sessionGone(session: USMPSession): void;
+  sessionEnded(driver: SessionDriver, error: USMPError): void;
+  /** The link is gone. */
+  sessionGone(driver: SessionDriver): void;
 }
 
 const RESOLVED = Promise.resolve();
@@ -51,11 +52,10 @@ const utf8 = new TextEncoder();
 export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The client's device id, `aa:bb:cc:dd:ee:ff`, on both sides. */
   readonly deviceId: string;
-  /** The session's own id: 32 hexadecimal digits, random. */
-  readonly id: string;
   /** Which of the device's valid keys was used: 0 the first (new), 1 the second (old). Always 0 at a client. */
   readonly keyIndex: number;
   readonly #driver: SessionDriver;
+  readonly #id: Uint8Array;
 
   /** Sessions come from `USMPServer.onSession` and `USMPClient.connect`. */
   constructor(
@@ -64,8 +64,13 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
   ) {
     this.#driver = driver;
     this.deviceId = formatDeviceId(opened.deviceId);
-    this.id = hex(opened.sessionId);
+    this.#id = opened.sessionId;
     this.keyIndex = opened.keyIndex;
+  }
+
+  /** The session's own id: 32 hexadecimal digits, random. */
+  get id(): string {
+    return Array.from(this.#id, (byte) => byte.toString(16).padStart(2, '0')).join('');
   }
 
   /** The other end of the line, such as `192.0.2.7:51234`. */
@@ -177,7 +182,7 @@ export class SessionDriver implements PeerOwner {
   readonly session: USMPSession;
   readonly #observer: SessionObserver;
   readonly #limits: Required<SessionLimits>;
-  #queue: Uint8Array[] = [];
+  #queue: Uint8Array[] | undefined;
   #queuedBytes = 0;
   #receivers: Waiters<Uint8Array> | undefined;
   #senders: Waiters<void> | undefined;
@@ -237,7 +242,7 @@ export class SessionDriver implements PeerOwner {
 
   recv(options?: WaitOptions): Promise<Uint8Array> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    const message = this.#queue.shift();
+    const message = this.#queue?.shift();
     if (message !== undefined) {
       this.#queuedBytes -= message.length + MESSAGE_OVERHEAD;
       if (this.#queuedBytes <= this.#limits.receiveQueue / 2) this.peer.resume();
@@ -306,11 +311,12 @@ export class SessionDriver implements PeerOwner {
   handleGone(): void {
     this.#gone = true;
     this.#closers?.resolveAll();
-    this.#observer.sessionGone(this.session);
+    this.#observer.sessionGone(this);
   }
 
   #deliver(message: Uint8Array): void {
     if (this.#receivers?.resolveFirst(message)) return;
+    this.#queue ??= [];
     this.#queue.push(message);
     this.#queuedBytes += message.length + MESSAGE_OVERHEAD;
     if (this.#queuedBytes > this.#limits.receiveQueue) this.peer.pause();
@@ -322,7 +328,7 @@ export class SessionDriver implements PeerOwner {
     this.#senders?.rejectAll(error);
     this.#rekeyers?.rejectAll(error);
     for (const waiters of this.#pingers?.values() ?? []) waiters.rejectAll(error);
-    this.#observer.sessionEnded(this.session, error);
+    this.#observer.sessionEnded(this, error);
   }
 }
 
@@ -332,10 +338,4 @@ export function sessionLimits(limits: SessionLimits): Required<SessionLimits> {
   checkNumber('receiveQueue', receiveQueue);
   checkNumber('sendBacklog', sendBacklog);
   return { receiveQueue, sendBacklog };
-}
-
-function hex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
-  return text;
 }

@@ -282,6 +282,8 @@ def session_cases(role: str) -> list[dict]:
         refuse(f"REKEY of {length} bytes", seal("REKEY", 0, derived("salt", length)), "bad_length")
     for kind in ("PING", "PONG"):
         refuse(f"{kind} between two parts", seal(kind, 1), "unexpected_frame", [fragment])
+    refuse("REKEY between two parts", seal("REKEY", 1, derived("salt", 32)), "unexpected_frame", [fragment])
+    refuse("REKEY of 31 bytes between two parts", seal("REKEY", 1, derived("salt", 31)), "bad_length", [fragment])
 
     parts = [seal("DATA_FRAG", seq, derived("part", 452)) for seq in range(4)]
     refuse("a fourth part that is not the last", parts[3], "message_too_long", parts[:3])

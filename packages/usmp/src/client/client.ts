@@ -207,7 +207,7 @@ export class USMPClient {
 
   #start(peer: Peer, event: Extract<ConnectionEvent, { type: 'open' }>): USMPSession {
     return new SessionDriver(peer, event, this.#sessionLimits, {
-      sessionEnded: (session, error) => this.#emitter.emit('disconnect', session, error),
+      sessionEnded: ({ session }, error) => this.#emitter.emit('disconnect', session, error),
       sessionGone() {},
     }).session;
   }
@@ -235,5 +235,5 @@ function deviceIdBytes(deviceId: string | Uint8Array | undefined): Uint8Array {
   if (!(deviceId instanceof Uint8Array) || deviceId.length !== 6) {
     throw new ArgumentError('invalid_argument', 'deviceId must be aa:bb:cc:dd:ee:ff or six bytes');
   }
-  return deviceId.slice();
+  return new Uint8Array(deviceId);
 }

@@ -22,6 +22,13 @@ export function writeUint32(bytes: Uint8Array, offset: number, value: number): v
   writeUint16(bytes, offset + 2, value >>> 16);
 }
 
+/** The bytes of a part, in memory of their own: `slice` of Node's buffers would share it. */
+export function copyOf(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
+  const copy = new Uint8Array(end - start);
+  copy.set(bytes.subarray(start, end));
+  return copy;
+}
+
 /** Joins byte strings (`||` of the specification). */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;

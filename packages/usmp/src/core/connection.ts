@@ -359,7 +359,7 @@ export class Connection {
     }
   }
 
-  /** A REKEY between the parts of a message is taken: released peers send it there under load (§7.2). */
+  /** A message of the peer may go on under its new key (§7.2), but no REKEY of the peer stands inside it (§5). */
   #onRekey(salt: Uint8Array): void {
     if (salt.length !== REKEY_SALT_LENGTH) {
       throw new PayloadError(
@@ -367,6 +367,7 @@ export class Connection {
         `REKEY with a salt of ${salt.length} bytes, must be ${REKEY_SALT_LENGTH}`,
       );
     }
+    if (this.#reassembler?.partial) throw unexpected(FrameType.REKEY, 'between the parts of a message');
     this.#record!.rekeyAsResponder(salt);
     salt.fill(0);
   }

@@ -62,6 +62,12 @@ export const ERROR_CODES = {
 /** A stable name for the case; see {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** The ends of a session that our side chose: no mistake of anybody's either. */
+const ENDINGS: ReadonlySet<ErrorCode> = new Set(['closed', 'revoked', 'busy', 'shutdown']);
+
+/** Engines other than V8 ignore the limit. */
+const V8Error = Error as { stackTraceLimit?: number | undefined };
+
 /**
  * Base of all errors of the library.
  *
@@ -79,7 +85,12 @@ export class USMPError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string = ERROR_CODES[code][1], options?: { cause?: unknown }) {
+    // Where the network is to blame our stack says nothing, and collecting it is what an attacker would make us pay.
+    const traced = ERROR_CODES[code][0] === 'caller' && !ENDINGS.has(code);
+    const limit = V8Error.stackTraceLimit;
+    if (!traced) V8Error.stackTraceLimit = 0;
     super(message, options);
+    if (!traced) V8Error.stackTraceLimit = limit;
     this.code = code;
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concat } from './bytes.js';
+import { concat, copyOf } from './bytes.js';
 import type { CryptoProvider, KeyPair } from './crypto.js';
 import { AuthError, HandshakeError, PayloadError } from './errors.js';
 import { encodeFrame, type Frame, FrameType, frameTypeName } from './frame.js';
@@ -151,11 +151,11 @@ export class Handshake {
   }
 
   #onHello(payload: Uint8Array): Uint8Array {
-    this.#deviceId = payload.slice(0, DEVICE_ID_LENGTH);
+    this.#deviceId = copyOf(payload, 0, DEVICE_ID_LENGTH);
     this.#pair = this.#crypto.generateKeyPair();
     const nonce = this.#crypto.randomBytes(NONCE_LENGTH);
     const serverPublicKey = this.#pair.publicKey;
-    this.#transcript = { nonce, clientPublicKey: payload.slice(DEVICE_ID_LENGTH), serverPublicKey };
+    this.#transcript = { nonce, clientPublicKey: copyOf(payload, DEVICE_ID_LENGTH), serverPublicKey };
     this.#state = 'HELLO_ACK';
     return encodeFrame(FrameType.CHALLENGE, 0, concat(nonce, serverPublicKey));
   }
@@ -163,9 +163,9 @@ export class Handshake {
   #onChallenge(payload: Uint8Array): Uint8Array {
     const { psk, deviceId } = this.#client!;
     const transcript = {
-      nonce: payload.slice(0, NONCE_LENGTH),
+      nonce: copyOf(payload, 0, NONCE_LENGTH),
       clientPublicKey: this.#pair!.publicKey,
-      serverPublicKey: payload.slice(NONCE_LENGTH),
+      serverPublicKey: copyOf(payload, NONCE_LENGTH),
     };
     this.#transcript = transcript;
     this.#trafficKeys = this.#deriveKeys(transcript.serverPublicKey, transcript);
@@ -178,13 +178,13 @@ export class Handshake {
   }
 
   #onHelloAck(payload: Uint8Array): Uint8Array | undefined {
-    this.#receivedMac = payload.slice();
+    this.#receivedMac = copyOf(payload);
     this.#state = 'keys';
     return this.#candidates === undefined ? undefined : this.#authenticate();
   }
 
   #onSessionOk(payload: Uint8Array): undefined {
-    const sessionId = payload.slice(0, SESSION_ID_LENGTH);
+    const sessionId = copyOf(payload, 0, SESSION_ID_LENGTH);
     const expected = serverMac(this.#crypto, this.#client!.psk, sessionId, this.#transcript!);
     if (!this.#crypto.equal(expected, payload.subarray(SESSION_ID_LENGTH)))
       throw new AuthError('rogue_server');
@@ -203,8 +203,10 @@ export class Handshake {
     if (keyIndex < 0) throw new AuthError('wrong_key');
 
     const transcript = this.#transcript!;
-    const keys = swapKeys(this.#deriveKeys(transcript.clientPublicKey, transcript));
-    const sessionId = this.#crypto.randomBytes(SESSION_ID_LENGTH);
+    const clientKeys = this.#deriveKeys(transcript.clientPublicKey, transcript);
+    const keys = swapKeys(clientKeys);
+    clientKeys.fill(0);
+    const sessionId = copyOf(this.#crypto.randomBytes(SESSION_ID_LENGTH));
     const proof = serverMac(this.#crypto, this.#candidates![keyIndex], sessionId, transcript);
     this.#finish(sessionId, keys, keyIndex);
     return encodeFrame(FrameType.SESSION_OK, 0, concat(sessionId, proof));

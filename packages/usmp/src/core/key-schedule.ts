@@ -14,11 +14,8 @@ const KEY_LENGTH = 32;
 const CLIENT_MAC_PREFIX = Uint8Array.of(...PREFIX, FrameType.HELLO_ACK);
 const SERVER_MAC_PREFIX = Uint8Array.of(...PREFIX, FrameType.SESSION_OK);
 
-/** The two traffic keys of one side, 32 bytes each. */
-export interface TrafficKeys {
-  readonly tx: Uint8Array;
-  readonly rx: Uint8Array;
-}
+/** The traffic keys of one side, `k_tx || k_rx`: 64 bytes, which is also what REKEY derives from (§7.1). */
+export type TrafficKeys = Uint8Array;
 
 /** What both sides know after CHALLENGE. */
 export interface Transcript {
@@ -34,7 +31,7 @@ export function deriveSessionKeys(
   transcript: Transcript,
 ): TrafficKeys {
   const info = concat(SESSION_LABEL, transcript.clientPublicKey, transcript.serverPublicKey);
-  return split(crypto.hkdfSha256(sharedSecret, transcript.nonce, info, 2 * KEY_LENGTH));
+  return crypto.hkdfSha256(sharedSecret, transcript.nonce, info, 2 * KEY_LENGTH);
 }
 
 /**
@@ -48,21 +45,27 @@ export function deriveRekeyKeys(
   salt: Uint8Array,
   sessionId: Uint8Array,
 ): TrafficKeys {
-  const secret = concat(old.tx, old.rx);
-  const keys = split(crypto.hkdfSha256(secret, salt, concat(REKEY_LABEL, sessionId), 2 * KEY_LENGTH));
-  secret.fill(0);
-  return keys;
+  return crypto.hkdfSha256(old, salt, concat(REKEY_LABEL, sessionId), 2 * KEY_LENGTH);
 }
 
 /** The keys of one side as the other side holds them. */
 export function swapKeys(keys: TrafficKeys): TrafficKeys {
-  return { tx: keys.rx, rx: keys.tx };
+  return joinKeys(rxKey(keys), txKey(keys));
 }
 
-/** Overwrites keys that are no longer needed. */
-export function wipeKeys(keys: TrafficKeys): void {
-  keys.tx.fill(0);
-  keys.rx.fill(0);
+/** The key for sending. */
+export function txKey(keys: TrafficKeys): Uint8Array {
+  return keys.subarray(0, KEY_LENGTH);
+}
+
+/** The key for receiving. */
+export function rxKey(keys: TrafficKeys): Uint8Array {
+  return keys.subarray(KEY_LENGTH);
+}
+
+/** Two keys as one side holds them. */
+export function joinKeys(tx: Uint8Array, rx: Uint8Array): TrafficKeys {
+  return concat(tx, rx);
 }
 
 /** mac_C of HELLO_ACK: the client knows the key (§3.4). */
@@ -93,8 +96,4 @@ function mac(
   { nonce, clientPublicKey, serverPublicKey }: Transcript,
 ): Uint8Array {
   return crypto.hmacSha256(psk, concat(prefix, nonce, identity, clientPublicKey, serverPublicKey));
-}
-
-function split(keys: Uint8Array): TrafficKeys {
-  return { tx: keys.subarray(0, KEY_LENGTH), rx: keys.subarray(KEY_LENGTH) };
 }

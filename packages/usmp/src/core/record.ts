@@ -9,7 +9,7 @@ import { readUint32, writeUint32 } from './bytes.js';
 import type { Aead, CryptoProvider } from './crypto.js';
 import { CryptoError, PayloadError, SequenceError } from './errors.js';
 import { CHECKED_HEADER_LENGTH, type Frame, type FrameType, writeChecksum, writeHeader } from './frame.js';
-import { deriveRekeyKeys, swapKeys, type TrafficKeys, wipeKeys } from './key-schedule.js';
+import { deriveRekeyKeys, joinKeys, rxKey, swapKeys, type TrafficKeys, txKey } from './key-schedule.js';
 import { HEADER_LENGTH, MAX_SEQUENCE, NONCE_LENGTH, SEAL_OVERHEAD } from './limits.js';
 import { StrictOrder } from './replay.js';
 
@@ -34,8 +34,8 @@ export class RecordLayer {
     this.#crypto = crypto;
     this.#sessionId = sessionId;
     this.#keys = keys;
-    this.#tx = new Sealer(crypto, keys.tx);
-    this.#rx = new Opener(crypto, keys.rx);
+    this.#tx = new Sealer(crypto, keys);
+    this.#rx = new Opener(crypto, keys);
   }
 
   /** Frames that may still be sealed under the present key. */
@@ -117,38 +117,42 @@ export class RecordLayer {
   rekeyAsResponder(salt: Uint8Array): void {
     const crossed = this.#before;
     const old = crossed?.keys ?? this.#keys;
-    const keys = swapKeys(deriveRekeyKeys(this.#crypto, swapKeys(old), salt, this.#sessionId));
+    const initiatorsOld = swapKeys(old);
+    const peersKeys = deriveRekeyKeys(this.#crypto, initiatorsOld, salt, this.#sessionId);
+    initiatorsOld.fill(0);
+    old.fill(0);
     if (crossed === undefined) {
-      this.#switch(keys);
+      this.#switch(swapKeys(peersKeys));
     } else {
       // We go on sending under our own REKEY and receive under the peer's.
-      this.#rx = new Opener(this.#crypto, keys.rx);
-      this.#keys.rx.fill(0);
-      keys.tx.fill(0);
-      this.#keys = { tx: this.#keys.tx, rx: keys.rx };
+      const ours = this.#keys;
+      this.#keys = joinKeys(txKey(ours), txKey(peersKeys));
+      this.#tx.prepare();
+      this.#rx = new Opener(this.#crypto, this.#keys);
       this.#before = undefined;
+      ours.fill(0);
     }
-    wipeKeys(old);
+    peersKeys.fill(0);
   }
 
   /** Overwrites the keys. Nothing can be sealed or opened after that. */
   wipe(): void {
-    wipeKeys(this.#keys);
-    if (this.#before !== undefined) wipeKeys(this.#before.keys);
+    this.#keys.fill(0);
+    this.#before?.keys.fill(0);
     this.#before = undefined;
     this.#tx.seq = MAX_SEQUENCE + 1;
   }
 
   #switch(keys: TrafficKeys): void {
     this.#keys = keys;
-    this.#tx = new Sealer(this.#crypto, keys.tx);
-    this.#rx = new Opener(this.#crypto, keys.rx);
+    this.#tx = new Sealer(this.#crypto, keys);
+    this.#rx = new Opener(this.#crypto, keys);
     this.#rekeyComplete = false;
   }
 
   #completeRekey(): void {
     this.#rekeyComplete = true;
-    if (this.#before !== undefined) wipeKeys(this.#before.keys);
+    this.#before?.keys.fill(0);
     this.#before = undefined;
   }
 
@@ -164,38 +168,43 @@ export class RecordLayer {
 const NONCE = new Uint8Array(NONCE_LENGTH);
 const AAD = new Uint8Array(CHECKED_HEADER_LENGTH);
 
-/** One key for sending, and its numbers. The cipher is prepared when it is first needed. */
+/** The key for sending, and its numbers. The cipher is prepared when it is first needed. */
 class Sealer {
   readonly #crypto: CryptoProvider;
-  readonly #key: Uint8Array;
+  readonly #keys: TrafficKeys;
   #aead: Aead | undefined;
   seq = 0;
 
-  constructor(crypto: CryptoProvider, key: Uint8Array) {
+  constructor(crypto: CryptoProvider, keys: TrafficKeys) {
     this.#crypto = crypto;
-    this.#key = key;
+    this.#keys = keys;
   }
 
   get aead(): Aead {
-    this.#aead ??= this.#crypto.aes256gcm(this.#key);
+    return this.#aead ?? this.prepare();
+  }
+
+  /** Needed before the bytes of the key are overwritten. */
+  prepare(): Aead {
+    this.#aead ??= this.#crypto.aes256gcm(txKey(this.#keys));
     return this.#aead;
   }
 }
 
-/** One key for receiving, and the order it accepts. */
+/** The key for receiving, and the order that it accepts. */
 class Opener {
   readonly #crypto: CryptoProvider;
-  readonly #key: Uint8Array;
+  readonly #keys: TrafficKeys;
   #aead: Aead | undefined;
   readonly order = new StrictOrder();
 
-  constructor(crypto: CryptoProvider, key: Uint8Array) {
+  constructor(crypto: CryptoProvider, keys: TrafficKeys) {
     this.#crypto = crypto;
-    this.#key = key;
+    this.#keys = keys;
   }
 
   get aead(): Aead {
-    this.#aead ??= this.#crypto.aes256gcm(this.#key);
+    this.#aead ??= this.#crypto.aes256gcm(rxKey(this.#keys));
     return this.#aead;
   }
 }

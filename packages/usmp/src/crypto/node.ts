@@ -34,15 +34,20 @@ export const nodeCrypto: CryptoProvider = {
   allocate: (length) => Buffer.allocUnsafe(length),
 };
 
-/** Keys cross the seam of OpenSSL as JWK: its DER decoder takes seven times as long. */
+/**
+ * Keys pass in and out as JWK: the DER decoder of OpenSSL takes seven times as long. The public key is encoded by the
+ * generation itself: `publicKey.export({ format: 'jwk' })` after it can hang the process, because it holds the lock of
+ * the key while it allocates, and garbage collection may then dispose of the generation, which wants the same lock.
+ * See docs/decisions/0003-x25519-on-node.md.
+ */
 class X25519KeyPair implements KeyPair {
   readonly #privateKey: KeyObject;
   readonly publicKey: Uint8Array;
 
   constructor() {
-    const { publicKey, privateKey } = generateKeyPairSync('x25519');
+    const { publicKey, privateKey } = generateX25519(PUBLIC_AS_JWK);
     this.#privateKey = privateKey;
-    this.publicKey = Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url');
+    this.publicKey = new Uint8Array(Buffer.from(publicKey.x, 'base64url'));
   }
 
   agree(peerPublicKey: Uint8Array): Uint8Array | undefined {
@@ -55,6 +60,16 @@ class X25519KeyPair implements KeyPair {
     }
   }
 }
+
+const PUBLIC_AS_JWK = { publicKeyEncoding: { format: 'jwk' } } as const;
+
+/** The encoding is documented by Node, and missing from its types. */
+const generateX25519 = (generateKeyPairSync as unknown as X25519Generator).bind(undefined, 'x25519');
+
+type X25519Generator = (
+  type: 'x25519',
+  options: typeof PUBLIC_AS_JWK,
+) => { publicKey: { x: string }; privateKey: KeyObject };
 
 /** Node has no one-shot AEAD: each frame makes a cipher object, which a `KeyObject` makes cheaper. */
 class AesGcm implements Aead {

@@ -21,11 +21,17 @@ import { type KeyBytes, type KeyRing, makeKeyRing, type PSK } from '../keys.js';
 import { type Logger, silent } from '../logger.js';
 import { checkNames, checkNumber } from '../options.js';
 import { Peer } from '../peer.js';
-import { SessionDriver, type SessionLimits, sessionLimits, type USMPSession } from '../session.js';
+import {
+  SessionDriver,
+  type SessionLimits,
+  type SessionObserver,
+  sessionLimits,
+  type USMPSession,
+} from '../session.js';
 import { DEFAULT_PORT, formatTransportURL, parseTransportURL } from '../transports/address.js';
 import { tcp } from '../transports/tcp.js';
 import type { Link, Listener, Transport } from '../transports/transport.js';
-import type { WaitOptions } from '../waiting.js';
+import { Waiters, type WaitOptions } from '../waiting.js';
 import { Backoff, type BackoffOptions, HalfOpenSlots } from './admission.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
 import { type Refusal, RefusalLog, type RefusalReason } from './refusal.js';
@@ -142,13 +148,15 @@ export class USMPServer {
   readonly #backoff: Backoff;
   readonly #emitter = new Emitter<USMPServerEvents>();
   readonly #gatekeeper: Gatekeeper;
+  readonly #observer: SessionObserver;
 
   #keyRing: KeyRing;
   readonly #revoked = new Set<string>();
   readonly #peers = new Set<Peer>();
   readonly #sessions = new Map<string, LiveSession>();
   readonly #perAddress = new Map<string, number>();
-  readonly #running = new Set<Promise<void>>();
+  #running = 0;
+  readonly #handlersDone = new Waiters<void>();
   #listeners: Listener[] = [];
   #state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
   #handler: ((session: USMPSession) => unknown) | undefined;
@@ -205,6 +213,10 @@ export class USMPServer {
       admitted: (halfOpen, event, keys) => this.#admit(halfOpen, event, keys),
       dropped: (halfOpen, refusal) => this.#drop(halfOpen, refusal),
       gone: (peer) => this.#peers.delete(peer),
+    };
+    this.#observer = {
+      sessionEnded: (driver, error) => this.#sessionEnded(driver.session, error),
+      sessionGone: (driver) => this.#peers.delete(driver.peer),
     };
     this.#closeRequested = new Promise((resolve) => {
       this.#requestClose = resolve;
@@ -387,10 +399,7 @@ export class USMPServer {
   #admit(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, keys: KeyBytes): void {
     const { peer, address } = halfOpen;
     this.#halfOpen.delete(halfOpen);
-    const driver = new SessionDriver(peer, event, this.#sessionLimits, {
-      sessionEnded: (session, error) => this.#sessionEnded(session, error),
-      sessionGone: () => this.#peers.delete(peer),
-    });
+    const driver = new SessionDriver(peer, event, this.#sessionLimits, this.#observer);
     const { session } = driver;
     this.#backoff.succeeded(address, session.deviceId);
     // The key may have been withdrawn while the handshake was under way.
@@ -404,12 +413,11 @@ export class USMPServer {
     this.#logger.info(`connected ${session.deviceId} from ${session.peer}`);
     if (channels.connect.hasSubscribers) channels.connect.publish({ server: this, session });
     this.#emitter.emit('connect', session);
-    const running = this.#run(session);
-    this.#running.add(running);
-    running.finally(() => this.#running.delete(running));
+    this.#run(session);
   }
 
   async #run(session: USMPSession): Promise<void> {
+    this.#running++;
     try {
       await this.#handler!(session);
     } catch (error) {
@@ -418,6 +426,7 @@ export class USMPServer {
         this.#logger.error(`session handler failed for ${session.deviceId}`, error);
     }
     await session.close();
+    if (--this.#running === 0) this.#handlersDone.resolveAll();
   }
 
   #drop(halfOpen: HalfOpen, refusal: Refusal | undefined): void {
@@ -463,13 +472,9 @@ export class USMPServer {
     this.#state = 'closing';
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     for (const halfOpen of [...this.#halfOpen.entries()]) (halfOpen as HalfOpen).abandon();
-    const ending = [...this.#sessions.values()].map(({ driver }) => driver.close(ended('shutdown')));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const tooLate = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeout);
-    });
-    await Promise.race([Promise.all([...ending, ...this.#running]), tooLate]);
-    clearTimeout(timer);
+    for (const { driver } of [...this.#sessions.values()]) driver.close(ended('shutdown'));
+    // A handler is done when its session's link is gone as well.
+    if (this.#running > 0) await this.#handlersDone.wait({ timeout }, 'closed').catch(() => {});
     for (const peer of [...this.#peers]) peer.link.destroy();
     this.#listeners = [];
     this.#state = 'closed';

@@ -1,0 +1,54 @@
+/**
+ * `--json`: one object a line on stdout.
+ *
+ * @module
+ */
+
+import type { Refusal, USMPError, USMPSession } from '../index.js';
+import { textOf } from './message-text.js';
+
+/** Names of events. `pong`, `lost` and `summary` are those of `ping`. */
+export type EventName =
+  | 'listening'
+  | 'connected'
+  | 'message'
+  | 'disconnected'
+  | 'refused'
+  | 'pong'
+  | 'lost'
+  | 'summary';
+
+/** Writes one event. Fields that are undefined are left out. */
+export function writeEvent(event: EventName, fields: object): void {
+  process.stdout.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...fields })}\n`);
+}
+
+/** Which session an event is about. */
+export function sessionFields(session: USMPSession): object {
+  return { deviceId: session.deviceId, sessionId: session.id, peer: session.peer };
+}
+
+/** The events of servers and clients. */
+export const events = {
+  listening(url: string): void {
+    writeEvent('listening', { url });
+  },
+
+  connected(session: USMPSession): void {
+    writeEvent('connected', sessionFields(session));
+  },
+
+  message(session: USMPSession, direction: 'in' | 'out', data: Uint8Array): void {
+    const text = textOf(data);
+    const content = text === undefined ? { hex: Buffer.from(data).toString('hex') } : { text };
+    writeEvent('message', { ...sessionFields(session), direction, bytes: data.length, ...content });
+  },
+
+  disconnected(session: USMPSession, error: USMPError): void {
+    writeEvent('disconnected', { ...sessionFields(session), reason: error.code });
+  },
+
+  refused({ deviceId, peer, reason }: Pick<Refusal, 'deviceId' | 'peer' | 'reason'>): void {
+    writeEvent('refused', { deviceId, peer, reason });
+  },
+};
