@@ -1,0 +1,254 @@
+#!/usr/bin/env node
+/**
+ * Python environments for the tests against the released peer and for the vector generator, in the folder `.peers`.
+ * `node scripts/peers.js` prepares all of them; the exported functions one each, when it is asked for.
+ *
+ * An environment is installed under a name of its own and renamed when it is complete. So what has its final name is
+ * whole, however often a run is interrupted and however many run at once.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export const PEER_VERSIONS = ['1.2.2', '1.0.0'];
+
+const REPOSITORY = fileURLToPath(new URL('../', import.meta.url));
+const PEERS = join(REPOSITORY, '.peers');
+const VECTOR_REQUIREMENTS = join(REPOSITORY, 'spec/vectors/gen/requirements.txt');
+
+/** In a finished environment: what was installed. */
+const STAMP = 'installed.txt';
+
+const MINUTE = 60_000;
+
+/** Longer than any installation takes: a draft of that age was left by an interrupted one. */
+const ABANDONED = 60 * MINUTE;
+
+const WINDOWS = process.platform === 'win32';
+
+/** The releases of Python that the peers accept. The second line fails where Debian has left `venv` out. */
+const CHECK_PYTHON = `
+import sys
+import ensurepip, venv
+sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+`;
+const PYTHON_NAMES = ['python3', 'python3.13', 'python3.12', 'python3.11', ...(WINDOWS ? ['python'] : [])];
+const PYTHON_WANTED = 'Python 3.11 to 3.13 with venv';
+const APT_PACKAGES = ['python3', 'python3-venv'];
+
+const run = promisify(execFile);
+
+/**
+ * The Python that has the released peer.
+ *
+ * @param {string} version of the PyPI package `usmp`
+ * @returns {Promise<string | undefined>} absolute path; undefined where it cannot be had, which is said on stderr
+ */
+export function peerPython(version) {
+  return environment(`usmp-${version}`, {
+    variable: `USMP_PEER_PYTHON_${version.replaceAll('.', '_')}`,
+    requirements: async () => `usmp==${version}\n`,
+  });
+}
+
+/**
+ * The Python that runs the vector generator.
+ *
+ * @param {string} file what it needs, in the format of pip
+ * @returns {Promise<string | undefined>} absolute path; undefined where it cannot be had, which is said on stderr
+ */
+export function vectorsPython(file = VECTOR_REQUIREMENTS) {
+  return environment('vectors', {
+    variable: 'USMP_VECTORS_PYTHON',
+    requirements: () => readFile(file, 'utf8'),
+  });
+}
+
+/** @type {Map<string, Promise<string | undefined>>} */
+const environments = new Map();
+
+/**
+ * @param {string} name
+ * @param {{ variable: string, requirements: () => Promise<string> }} source
+ */
+function environment(name, source) {
+  let python = environments.get(name);
+  if (python === undefined) {
+    python = findOrInstall(name, source).catch((error) => {
+      console.error(
+        `\n*** ${name} is missing: ${error.message}\n*** Install what is missing and run "node scripts/peers.js", ` +
+          `or let ${source.variable} name a Python that has it.\n`,
+      );
+      return undefined;
+    });
+    environments.set(name, python);
+  }
+  return python;
+}
+
+/**
+ * @param {string} name
+ * @param {{ variable: string, requirements: () => Promise<string> }} source
+ */
+async function findOrInstall(name, { variable, requirements }) {
+  const named = process.env[variable];
+  if (named) {
+    if (!existsSync(named)) throw new Error(`${variable} names ${named}, which is not there`);
+    return resolve(named);
+  }
+  const home = join(PEERS, name);
+  const wanted = await requirements();
+  if (await isComplete(home, wanted)) return pythonOf(home);
+
+  const base = await basePython();
+  await mkdir(PEERS, { recursive: true });
+  await removeAbandoned();
+  console.error(`Installing ${name} into ${home}`);
+  const draft = await mkdtemp(`${home}.`);
+  try {
+    await install(base, draft, wanted);
+    await publish(draft, home, wanted);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+  return pythonOf(home);
+}
+
+/** @param {string} home */
+function pythonOf(home) {
+  return join(home, WINDOWS ? 'Scripts/python.exe' : 'bin/python');
+}
+
+/**
+ * Whether `wanted` is installed in `home`, and the Python that it was made from is still there.
+ *
+ * @param {string} home @param {string} wanted
+ */
+async function isComplete(home, wanted) {
+  const installed = await readFile(join(home, STAMP), 'utf8').catch(() => undefined);
+  return installed === wanted && existsSync(pythonOf(home));
+}
+
+/** @param {string} base @param {string} draft @param {string} wanted */
+async function install(base, draft, wanted) {
+  const requirements = join(draft, 'requirements.txt');
+  await execute(base, ['-m', 'venv', draft], 3 * MINUTE);
+  await writeFile(requirements, wanted);
+  const pip = ['-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check'];
+  await execute(pythonOf(draft), [...pip, '-r', requirements], 6 * MINUTE);
+  await writeFile(join(draft, STAMP), wanted);
+}
+
+/**
+ * Gives a complete draft its name, unless another process was faster.
+ *
+ * @param {string} draft @param {string} home @param {string} wanted
+ */
+async function publish(draft, home, wanted) {
+  if (!(await isComplete(home, wanted))) await rm(home, { recursive: true, force: true });
+  try {
+    await rename(draft, home);
+  } catch (error) {
+    if (!(await isComplete(home, wanted))) throw error;
+  }
+}
+
+async function removeAbandoned() {
+  for (const entry of await readdir(PEERS)) {
+    if (!/\.\w{6}$/.test(entry)) continue;
+    const draft = join(PEERS, entry);
+    const age = await stat(draft).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > ABANDONED) await rm(draft, { recursive: true, force: true });
+  }
+}
+
+/** @type {Promise<string> | undefined} */
+let base;
+
+/** A Python of this machine that environments can be made from. */
+function basePython() {
+  base ??= findPython().then(async (python) => python ?? installPython());
+  return base;
+}
+
+/** Tries all on the PATH: the first of a name may be the shim of a version manager that has none to offer. */
+async function findPython() {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  for (const name of PYTHON_NAMES) {
+    for (const folder of folders) {
+      const python = join(folder, WINDOWS ? `${name}.exe` : name);
+      if (!existsSync(python)) continue;
+      try {
+        await execute(python, ['-E', '-c', CHECK_PYTHON], MINUTE / 2);
+        return python;
+      } catch {}
+    }
+  }
+  return undefined;
+}
+
+/** By the package manager, where that needs no password and no question. */
+async function installPython() {
+  const missing = `no ${PYTHON_WANTED} on the PATH (Debian, Ubuntu: apt-get install ${APT_PACKAGES.join(' ')})`;
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) throw new Error(missing);
+  console.error(`No ${PYTHON_WANTED} on the PATH: installing ${APT_PACKAGES.join(' and ')}`);
+  const installation = ['install', '-y', '--no-install-recommends', ...APT_PACKAGES];
+  try {
+    await aptGet(installation);
+  } catch {
+    // The package lists may be missing or old.
+    await aptGet(['update']);
+    await aptGet(installation);
+  }
+  const python = await findPython();
+  if (python === undefined) throw new Error(missing);
+  return python;
+}
+
+/** Waits for another process that is installing. @param {string[]} args */
+function aptGet(args) {
+  const waiting = ['-o', 'DPkg::Lock::Timeout=300'];
+  return execute('apt-get', [...waiting, ...args], 8 * MINUTE, { DEBIAN_FRONTEND: 'noninteractive' });
+}
+
+/**
+ * Runs a program to its end; what it wrote becomes part of the error.
+ *
+ * @param {string} program @param {string[]} args @param {number} timeout in milliseconds
+ * @param {NodeJS.ProcessEnv} env beside that of this process
+ */
+async function execute(program, args, timeout, env = {}) {
+  // The paths of another Python must not leak into this one.
+  const { PYTHONPATH: _path, PYTHONHOME: _home, ...inherited } = process.env;
+  try {
+    await run(program, args, {
+      timeout,
+      killSignal: 'SIGKILL',
+      maxBuffer: 16 * 1024 * 1024,
+      env: { ...inherited, ...env },
+    });
+  } catch (error) {
+    const reason = error.killed
+      ? `no end after ${timeout / 1_000} s`
+      : (error.stderr || error.stdout || error.message).trim();
+    throw new Error(`${program} ${args.join(' ')}: ${reason}`);
+  }
+}
+
+/** Whether this file is the program, not a module of another. */
+function isProgram() {
+  return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+}
+
+if (isProgram()) {
+  let missing = 0;
+  for (const version of PEER_VERSIONS) if ((await peerPython(version)) === undefined) missing++;
+  if ((await vectorsPython()) === undefined) missing++;
+  if (missing > 0 && process.env.CI === 'true') process.exitCode = 1;
+}
