@@ -19,6 +19,5 @@ export {
   type USMPServerOptions,
   type USMPServerStats,
 } from './server/server.js';
-export type { SessionLimits, SessionStats } from './session.js';
-export { USMPSession } from './session.js';
+export type { SessionLimits, SessionStats, USMPSession } from './session.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';

@@ -10,7 +10,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
  * npm and npx pass on the SIGINT that the terminal has sent to all of them already: the same key press arrives twice.
  * Signals within this time are one. Milliseconds.
  */
-const ONE_KEY_PRESS = 250;
+const ONE_KEY_PRESS = 500;
 
 /**
  * Aborted by SIGINT, by SIGTERM, and when nobody reads stdout any more. A second signal ends the process at once, by

@@ -96,7 +96,7 @@ export class Connection {
   #out: Uint8Array | undefined;
   #outLength = 0;
 
-  #openUntil: number;
+  #handshakeDeadline: number;
   #lastSent: number;
   #lastHeard: number;
   #lastPing: number;
@@ -109,7 +109,7 @@ export class Connection {
   /** A client's connection with its credentials, which speaks first; a server's without. */
   constructor(settings: ConnectionSettings, now: number, client?: ClientCredentials) {
     this.#settings = settings;
-    this.#openUntil = now + settings.handshakeTimeout;
+    this.#handshakeDeadline = now + settings.handshakeTimeout;
     this.#lastSent = this.#lastHeard = this.#lastPing = now;
     this.#handshake = new Handshake(settings.crypto, client);
     if (client !== undefined) this.#append(this.#handshake.hello());
@@ -164,13 +164,13 @@ export class Connection {
 
   /** Acts on every deadline that has passed. Calling early does nothing. */
   handleTimeout(now: number): void {
-    if (this.#state === 'handshake' && now >= this.#openUntil) {
+    if (this.#state === 'handshake' && now >= this.#handshakeDeadline) {
       this.#fail(
         new USMPTimeoutError('handshake_timeout', `handshake timed out waiting for ${this.handshakeState}`),
       );
     } else if (this.#state === 'open') {
       if (now >= this.#idleAt()) this.#fail(new ConnectionClosedError('idle_timeout'));
-      else if (now >= this.#keepaliveAt()) this.ping(now);
+      else if (now >= this.#keepaliveAt()) this.#keepAlive(now);
     }
   }
 
@@ -272,7 +272,7 @@ export class Connection {
 
   /** When `handleTimeout` must be called at the latest; Infinity for never. */
   pollTimeout(): number {
-    if (this.#state === 'handshake') return this.#openUntil;
+    if (this.#state === 'handshake') return this.#handshakeDeadline;
     if (this.#state === 'closed') return Number.POSITIVE_INFINITY;
     return Math.min(this.#idleAt(), this.#keepaliveAt());
   }
@@ -394,6 +394,11 @@ export class Connection {
   #idleAt(): number {
     const { idleTimeout } = this.#settings;
     return idleTimeout > 0 ? this.#lastHeard + idleTimeout : Number.POSITIVE_INFINITY;
+  }
+
+  #keepAlive(now: number): void {
+    if (this.#record!.sealable > 1) this.ping(now);
+    else this.close(now, new SequenceError('sequence_spent'));
   }
 
   /** After a while without sending, and after a while without hearing, so that a one-way stream is answered too. */

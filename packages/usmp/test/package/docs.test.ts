@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { access, readdir, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { ERROR_CODES } from '#dist/core/errors.js';
+import { repository } from './paths.js';
+
+test('docs/errors.md lists exactly the codes that exist, each with the right fault', async () => {
+  const text = await readFile(join(repository, 'docs/errors.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| `([a-z0-9_]+)` .*$/gm)].map(([row, code]) => ({ row, code }));
+  const documented = rows.filter(({ code }) => code in ERROR_CODES);
+  assert.deepEqual(documented.map(({ code }) => code).sort(), Object.keys(ERROR_CODES).sort());
+  for (const { row, code } of documented) {
+    const [fault] = ERROR_CODES[code as keyof typeof ERROR_CODES];
+    assert.match(row, new RegExp(`\\| ${fault} `), code);
+  }
+});
+
+test('links between the documents lead somewhere', async () => {
+  const documents = (await readdir(repository, { recursive: true })).filter(
+    (file) => file.endsWith('.md') && !/node_modules|\.peers/.test(file),
+  );
+  assert.ok(documents.length > 5);
+  const broken: string[] = [];
+  for (const document of documents) {
+    const text = await readFile(join(repository, document), 'utf8');
+    for (const [, link] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const target = resolve(repository, dirname(document), link);
+      await access(target).catch(() => broken.push(`${document}: ${link}`));
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+test('all packages carry one version number', async () => {
+  const version = async (file: string) => JSON.parse(await readFile(join(repository, file), 'utf8')).version;
+  assert.equal(await version('packages/usmp/package.json'), await version('package.json'));
+});

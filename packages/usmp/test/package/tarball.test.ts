@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { packageFolder, repository } from './paths.js';
+
+const run = promisify(execFile);
+const tools = join(repository, 'node_modules/.bin');
+const NPM = {
+  ...process.env,
+  npm_config_audit: 'false',
+  npm_config_fund: 'false',
+  npm_config_update_notifier: 'false',
+};
+
+let tarball: string;
+/** What a user has: an empty project that has installed the package. */
+let project: string;
+
+before(
+  async () => {
+    project = await mkdtemp(join(tmpdir(), 'usmp-package-'));
+    const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', project], {
+      cwd: packageFolder,
+      env: NPM,
+    });
+    tarball = join(project, stdout.trim().split('\n').at(-1)!);
+    await writeFile(
+      join(project, 'package.json'),
+      JSON.stringify({ name: 'device-hub', private: true, type: 'module' }),
+    );
+    await run('npm', ['install', '--prefer-offline', '--no-save', tarball], { cwd: project, env: NPM });
+    await mkdir(join(project, 'node_modules/@types'), { recursive: true });
+    await symlink(join(repository, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'));
+    await symlink(join(repository, 'node_modules/undici-types'), join(project, 'node_modules/undici-types'));
+  },
+  { timeout: 120_000 },
+);
+
+after(() => rm(project, { recursive: true, force: true }));
+
+test('the package holds the library, its command and its papers, and nothing else', async () => {
+  const folder = join(project, 'node_modules/usmp');
+  assert.deepEqual((await readdir(folder)).sort(), ['LICENSE', 'README.md', 'bin', 'dist', 'package.json']);
+  const files = await readdir(join(folder, 'dist'), { recursive: true });
+  assert.deepEqual(
+    files.filter((file) => /test|tsbuildinfo/.test(file)),
+    [],
+  );
+});
+
+test('an installation brings one package besides: the parser of the command line', async () => {
+  const installed = await readdir(join(project, 'node_modules'));
+  assert.deepEqual(installed.filter((name) => !name.startsWith('.') && !name.startsWith('@')).sort(), [
+    'commander',
+    'undici-types',
+    'usmp',
+  ]);
+});
+
+test('importing the library loads nothing but the library and Node', async () => {
+  await writeFile(
+    join(project, 'loaded.mjs'),
+    `import { register } from 'node:module';
+     register('data:text/javascript,' + encodeURIComponent(\`
+       import { writeSync } from 'node:fs';
+       export async function resolve(specifier, context, next) {
+         const result = await next(specifier, context);
+         writeSync(1, result.url + '\\\\n');
+         return result;
+       }\`));
+     await import('usmp');`,
+  );
+  const { stdout } = await run(process.execPath, ['loaded.mjs'], { cwd: project });
+  const loaded = stdout.trim().split('\n');
+  assert.ok(
+    loaded.some((url) => url.endsWith('usmp/dist/index.js')),
+    stdout,
+  );
+  assert.deepEqual(
+    loaded.filter((url) => !url.startsWith('node:') && !url.includes('/node_modules/usmp/dist/')),
+    [],
+  );
+});
+
+test('the types stand by themselves under --strict, without those of Node or a browser', async () => {
+  await writeFile(
+    join(project, 'types.ts'),
+    `import { AuthError, USMPClient, USMPError, USMPServer, type USMPSession } from 'usmp';
+     const server = new USMPServer({ psk: (id: string) => (id === '' ? undefined : ['new key of 16 bytes', new Uint8Array(16)]) });
+     server.onSession(async (session: USMPSession) => {
+       await using closing = session;
+       for await (const message of closing) await session.send(message);
+     });
+     const off: () => void = server.on('refused', ({ reason, deviceId }) => [reason satisfies string, deviceId]);
+     const client = new USMPClient({ url: 'tcp://127.0.0.1', psk: 'your-psk-here-16+' });
+     const bytes: Promise<Uint8Array> = client.connect().then((session) => session.recv({ timeout: 5 }));
+     const code: 'refused' | string = new AuthError('refused').code;
+     // @ts-expect-error: the code is checked
+     new USMPError('no_such_code');
+     // @ts-expect-error: the key is missing
+     new USMPClient({ host: 'localhost' });
+     export { bytes, code, off };`,
+  );
+  const strict = [
+    '--strict',
+    '--noEmit',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--exactOptionalPropertyTypes',
+  ];
+  await compile([...strict, '--lib', 'es2022', '--types', '', 'types.ts']);
+});
+
+test('the examples of the README compile under --strict and run as printed', async () => {
+  const readme = await readFile(join(project, 'node_modules/usmp/README.md'), 'utf8');
+  const [server, client] = [...readme.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1]);
+  const port = await freePort();
+  // As printed, but for the port, which may be taken on this machine.
+  await writeFile(join(project, 'server.ts'), server.replace('port: 9000', `port: ${port}`));
+  await writeFile(join(project, 'client.ts'), client.replace('port: 9000', `port: ${port}`));
+  const strict = [
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--lib',
+    'es2023',
+    '--types',
+    'node',
+  ];
+  await compile([...strict, 'server.ts', 'client.ts']);
+
+  const running = spawn(process.execPath, ['server.js'], { cwd: project });
+  try {
+    await waitForPort(port);
+    const connected = once(running.stdout, 'data');
+    const { stdout } = await run(process.execPath, ['client.js'], { cwd: project, timeout: 20_000 });
+    assert.equal(stdout, 'got it\n');
+    assert.match(String(await connected), /^Device connected: [0-9a-f:]{17}\n/);
+    running.kill('SIGTERM');
+    const [code] = await once(running, 'exit');
+    assert.equal(code, 0);
+  } finally {
+    running.kill('SIGKILL');
+  }
+});
+
+test('the command is there and knows its version', async () => {
+  const { stdout } = await run(join(project, 'node_modules/.bin/usmp'), ['--version'], { cwd: project });
+  const { version } = JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8'));
+  assert.equal(stdout.trim(), version);
+});
+
+test('publint and attw find nothing', { timeout: 120_000 }, async () => {
+  await run(join(tools, 'publint'), ['--strict', tarball]);
+  await run(join(tools, 'attw'), [tarball, '--profile', 'esm-only']);
+});
+
+async function compile(options: string[]): Promise<void> {
+  await run(join(tools, 'tsc'), options, { cwd: project }).catch((error) => assert.fail(error.stdout));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function waitForPort(port: number): Promise<void> {
+  const { connect } = await import('node:net');
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+    const socket = connect(port, '127.0.0.1');
+    const open = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'close').then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail(`nothing listens on port ${port}`);
+}
