@@ -51,12 +51,21 @@ export function isHandshakeType(type: number): boolean {
 }
 
 /** A frame as it was received. The arrays are views of the input: valid until the decoder is given more. */
-export interface Frame {
+export class Frame {
   readonly type: FrameType;
   readonly seq: number;
   /** The whole frame from its first header byte. */
   readonly bytes: Uint8Array;
-  readonly payload: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.type = bytes[3] as FrameType;
+    this.seq = readUint32(bytes, 4);
+    this.bytes = bytes;
+  }
+
+  get payload(): Uint8Array {
+    return this.bytes.subarray(HEADER_LENGTH);
+  }
 }
 
 /** Writes the checked part of a header; the checksum follows with {@link writeChecksum}. */
@@ -196,12 +205,7 @@ function parse(bytes: Uint8Array, offset: number, size: number): Frame {
     const announced = readUint16(bytes, offset + CHECKED_HEADER_LENGTH);
     if (announced !== checksum(bytes, offset, size - HEADER_LENGTH)) throw new CRCError('bad_crc');
   }
-  return {
-    type,
-    seq: readUint32(bytes, offset + 4),
-    bytes: bytes.subarray(offset, offset + size),
-    payload: bytes.subarray(offset + HEADER_LENGTH, offset + size),
-  };
+  return new Frame(bytes.subarray(offset, offset + size));
 }
 
 function checksum(bytes: Uint8Array, offset: number, length: number): number {

@@ -75,22 +75,23 @@ export class RecordLayer {
    * ends the session (§4.3)
    */
   open(frame: Frame): Uint8Array {
-    const { payload, seq } = frame;
-    if (payload.length < SEAL_OVERHEAD) {
+    const { bytes, seq } = frame;
+    if (bytes.length < RECORD_OVERHEAD) {
+      const length = bytes.length - HEADER_LENGTH;
       throw new PayloadError(
         'bad_length',
-        `an encrypted payload of ${payload.length} bytes, at least ${SEAL_OVERHEAD}`,
+        `an encrypted payload of ${length} bytes, at least ${SEAL_OVERHEAD}`,
       );
     }
     // Where both keys await number 0, both are tried (§7.2).
     const old = this.#before?.rx.order.accepts(seq) ? this.#before.rx : undefined;
     const current = this.#rx.order.accepts(seq) ? this.#rx : undefined;
     if (old === undefined && current === undefined) throw sequenceError(seq, this.#before?.rx ?? this.#rx);
-    if (!this.#isNonceOf(payload, seq)) throw new CryptoError('bad_nonce');
+    if (!this.#hasNonceOf(bytes, seq)) throw new CryptoError('bad_nonce');
 
     writeNonce(NONCE, 0, seq, this.#sessionId);
-    copy(frame.bytes, 0, AAD, CHECKED_HEADER_LENGTH);
-    const sealed = payload.subarray(NONCE_LENGTH);
+    copy(bytes, 0, AAD, CHECKED_HEADER_LENGTH);
+    const sealed = bytes.subarray(HEADER_LENGTH + NONCE_LENGTH);
     let plaintext = old?.aead.open(NONCE, AAD, sealed);
     if (plaintext !== undefined) {
       old!.order.confirm(seq);
@@ -157,9 +158,10 @@ export class RecordLayer {
   }
 
   /** Compares the nonce in front of a payload with `seq || session_id[0..8)` (§4.1). */
-  #isNonceOf(payload: Uint8Array, seq: number): boolean {
-    if (readUint32(payload, 0) !== seq) return false;
-    for (let i = 4; i < NONCE_LENGTH; i++) if (payload[i] !== this.#sessionId[i - 4]) return false;
+  #hasNonceOf(frame: Uint8Array, seq: number): boolean {
+    if (readUint32(frame, HEADER_LENGTH) !== seq) return false;
+    for (let i = 4; i < NONCE_LENGTH; i++)
+      if (frame[HEADER_LENGTH + i] !== this.#sessionId[i - 4]) return false;
     return true;
   }
 }
