@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * Python environments for the tests against the released peer and for the vector generator, in the folder `.peers`.
  * `node scripts/peers.js` prepares all of them; the exported functions one each, when it is asked for.
@@ -185,7 +184,7 @@ async function findPython() {
       const python = join(folder, WINDOWS ? `${name}.exe` : name);
       if (!existsSync(python)) continue;
       try {
-        await execute(python, ['-E', '-c', CHECK_PYTHON], MINUTE / 2);
+        await execute(python, ['-c', CHECK_PYTHON], MINUTE / 2);
         return python;
       } catch {}
     }

@@ -144,10 +144,11 @@ export class Handshake {
     return this.#state === 'keys' ? this.#authenticate() : undefined;
   }
 
-  /** Overwrites what must not outlive the handshake. */
+  /** Forgets what must not outlive the handshake; traffic keys that no session took over are overwritten. */
   wipe(): void {
     this.#pair = undefined;
     this.#candidates = undefined;
+    if (this.#secrets === undefined) this.#trafficKeys?.fill(0);
   }
 
   #onHello(payload: Uint8Array): Uint8Array {
