@@ -1,0 +1,253 @@
+#!/usr/bin/env node
+/**
+ * Shows that the tests would notice: each protection of the core is switched off in a copy of the build, and a named
+ * test must fail there. Needs a build. Exits 1 when a protection can be removed unnoticed, or is not found any more.
+ */
+
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
+const PACKAGE = 'packages/usmp';
+const TEST_FOLDERS = ['core', 'crypto', 'support'];
+const OFF = 'if (false)';
+
+/** `from` stands exactly once in `dist/FILE`; `test` fails in `dist-test/IN` when it is replaced. */
+const MUTATIONS = [
+  {
+    name: 'tag check off',
+    file: 'crypto/node.js',
+    from: 'decipher.final();',
+    to: '',
+    in: 'core/record.test.js',
+    test: 'a changed bit in text or tag, and a type or length that was changed',
+  },
+  {
+    name: 'sequence check off',
+    file: 'core/replay.js',
+    from: 'seq === this.#next && seq <= MAX_SEQUENCE',
+    to: 'seq <= MAX_SEQUENCE',
+    in: 'core/record.test.js',
+    test: 'a frame that was replayed, skipped or reordered',
+  },
+  {
+    name: 'the last number is taken',
+    file: 'core/replay.js',
+    from: 'seq === this.#next && seq <= MAX_SEQUENCE',
+    to: 'seq === this.#next',
+    in: 'core/replay.test.js',
+    test: '2^32 - 2 is the last number, and nothing comes after it',
+  },
+  {
+    name: 'nonce check off',
+    file: 'core/record.js',
+    from: 'if (!this.#hasNonceOf(bytes, seq))',
+    to: OFF,
+    in: 'core/record.test.js',
+    test: 'a nonce of another session, or of another number',
+  },
+  {
+    name: 'comparison of mac_C off',
+    file: 'core/handshake.js',
+    from: 'this.#crypto.equal(expected, this.#receivedMac) && psk !== undefined',
+    to: 'psk !== undefined',
+    in: 'core/handshake.test.js',
+    test: 'a device with another key',
+  },
+  {
+    name: 'the decoy opens',
+    file: 'core/handshake.js',
+    from: 'this.#crypto.equal(expected, this.#receivedMac) && psk !== undefined',
+    to: 'this.#crypto.equal(expected, this.#receivedMac)',
+    in: 'core/handshake.test.js',
+    test: 'a device that nobody knows, even if it knows the decoy',
+  },
+  {
+    name: 'comparison of mac_S off',
+    file: 'core/handshake.js',
+    from: 'if (!this.#crypto.equal(expected, payload.subarray(SESSION_ID_LENGTH)))',
+    to: OFF,
+    in: 'core/handshake.test.js',
+    test: 'a server that does not know the key',
+  },
+  {
+    name: 'a sequence number reused',
+    file: 'core/record.js',
+    from: 'tx.seq++',
+    to: '(tx.seq++ >>> 1)',
+    in: 'core/record.test.js',
+    test: 'each frame takes the next number, and it stands in the header and in the nonce',
+  },
+  {
+    name: 'numbers go on past the end',
+    file: 'core/connection.js',
+    from: 'if (this.#record.sealable > frames)',
+    to: 'if (true)',
+    in: 'core/sequence-end.test.js',
+    test: 'sends all but the last as frames, the last as BYE, and closes',
+  },
+  {
+    name: 'CRC check off',
+    file: 'core/frame.js',
+    from: 'if (announced !== checksum(bytes, offset, size - HEADER_LENGTH))',
+    to: OFF,
+    in: 'core/frame.test.js',
+    test: 'the checksum of handshake frames is not looked at, that of session frames is',
+  },
+  {
+    name: 'low-order check off',
+    file: 'core/handshake.js',
+    from: 'this.#pair.agree(peerPublicKey);',
+    to: 'this.#pair.agree(peerPublicKey) ?? new Uint8Array(32);',
+    in: 'core/handshake.test.js',
+    test: 'a point of low order from either side, whoever holds the key',
+  },
+  {
+    name: 'version check off',
+    file: 'core/frame.js',
+    from: 'if (bytes[offset + 2] !== VERSION)',
+    to: OFF,
+    in: 'core/frame.test.js',
+    test: 'a refusal has a class and a code of its own, and says what was seen',
+  },
+  {
+    name: 'length limit of the decoder off',
+    file: 'core/frame.js',
+    from: 'if (length > MAX_PAYLOAD)',
+    to: OFF,
+    in: 'core/frame.test.js',
+    test: 'the largest payload is taken and one byte more is refused',
+  },
+  {
+    name: 'length check of handshake frames off',
+    file: 'core/handshake.js',
+    from: 'if (frame.payload.length !== accepted.length)',
+    to: OFF,
+    in: 'core/handshake.test.js',
+    test: 'waiting for HELLO, nothing else is taken',
+  },
+  {
+    name: 'limit of the parts of a message off',
+    file: 'core/message.js',
+    from: 'if (this.#parts.length >= MAX_FRAMES)',
+    to: OFF,
+    in: 'core/message.test.js',
+    test: 'the largest message is four full parts; a fourth that is not the last ends it',
+  },
+  {
+    name: 'control frames between the parts of a message are taken',
+    file: 'core/connection.js',
+    from: "throw unexpected(type, 'between the parts of a message')",
+    to: '{}',
+    in: 'core/vectors.test.js',
+    test: 'session, server: PING between two parts: unexpected_frame',
+  },
+  {
+    name: 'a REKEY starts before the last one is complete',
+    file: 'core/connection.js',
+    from: 'if (this.#record.rekeyComplete)',
+    to: 'if (true)',
+    in: 'core/rekey.test.js',
+    test: 'asked for again before it is complete, the one under way serves both calls',
+  },
+  {
+    name: 'the initiator of REKEY forgets the old key',
+    file: 'core/record.js',
+    from: 'this.#before = { keys: old, rx: this.#rx };',
+    to: '',
+    in: 'core/record.test.js',
+    test: 'keeps what the responder had under way readable, until the first frame under the new key',
+  },
+  {
+    name: 'old keys are not wiped',
+    file: 'core/record.js',
+    from: '#completeRekey() {\n        this.#rekeyComplete = true;\n        this.#before?.keys.fill(0);',
+    to: '#completeRekey() {\n        this.#rekeyComplete = true;',
+    in: 'core/record.test.js',
+    test: 'the old ones, when a change is complete',
+  },
+];
+
+const work = await mkdtemp(join(tmpdir(), 'usmp-mutations-'));
+try {
+  const results = await Promise.all(lanes(MUTATIONS).map(runLane));
+  const survived = results.flat().filter((line) => !line.killed);
+  for (const { name, test, killed, note } of results.flat()) {
+    console.log(`${killed ? '✔' : '✖'} ${name.padEnd(56)} ${killed ? test : note}`);
+  }
+  console.log(`${MUTATIONS.length - survived.length} of ${MUTATIONS.length} mutations are noticed`);
+  process.exitCode = survived.length > 0 ? 1 : 0;
+} finally {
+  await rm(work, { recursive: true, force: true });
+}
+
+/** Deals the mutations out, so that as many run at once as there are processors. */
+function lanes(mutations) {
+  const count = Math.min(availableParallelism(), 4);
+  return Array.from({ length: count }, (_, lane) => mutations.filter((_mutation, i) => i % count === lane));
+}
+
+async function runLane(mutations, lane) {
+  const copy = await copyPackage(join(work, String(lane)));
+  const results = [];
+  for (const mutation of mutations) results.push({ ...mutation, ...(await tryOut(copy, mutation)) });
+  return results;
+}
+
+/** As much of the repository as the tests of the core look at. */
+async function copyPackage(root) {
+  const copy = join(root, PACKAGE);
+  await mkdir(join(copy, 'dist-test'), { recursive: true });
+  await cp(join(REPOSITORY, PACKAGE, 'package.json'), join(copy, 'package.json'));
+  await cp(join(REPOSITORY, PACKAGE, 'dist'), join(copy, 'dist'), { recursive: true });
+  for (const folder of TEST_FOLDERS) {
+    const tests = join(PACKAGE, 'dist-test', folder);
+    await cp(join(REPOSITORY, tests), join(root, tests), { recursive: true });
+  }
+  for (const link of ['spec', 'node_modules'])
+    await symlink(join(REPOSITORY, link), join(root, link), 'junction');
+  return copy;
+}
+
+/** Whether the named test passes on the code as it is, and fails on the mutated. */
+async function tryOut(copy, { file, from, to, in: testFile, test }) {
+  const path = join(copy, 'dist', file);
+  const original = await readFile(path, 'utf8');
+  const parts = original.split(from);
+  if (parts.length !== 2)
+    return { killed: false, note: `stands ${parts.length - 1} times in ${file}: ${from}` };
+  const before = await outcome(copy, testFile, test);
+  if (before !== 'ok') return { killed: false, note: `"${test}" is ${before} without the mutation` };
+  await writeFile(path, parts.join(to));
+  try {
+    const after = await outcome(copy, testFile, test);
+    return { killed: after === 'not ok', note: `"${test}" is ${after} with the mutation` };
+  } finally {
+    await writeFile(path, original);
+  }
+}
+
+/** What becomes of one test: `ok`, `not ok` or `missing`. */
+function outcome(copy, testFile, test) {
+  const pattern = `^${test.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`;
+  const path = join(copy, 'dist-test', testFile);
+  const args = ['--test', '--test-reporter=tap', `--test-name-pattern=${pattern}`, path];
+  // A runner that is itself run by one would report to it and not to us.
+  const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      args,
+      { cwd: dirname(path), env, timeout: 60_000, maxBuffer: 1e8 },
+      (_error, output) => {
+        const line = output
+          .split('\n')
+          .find((candidate) => candidate.endsWith(` - ${test}`) && /^ *(not )?ok /.test(candidate));
+        resolve(line === undefined ? 'missing' : line.trimStart().startsWith('not') ? 'not ok' : 'ok');
+      },
+    );
+  });
+}
