@@ -109,6 +109,7 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
    *
    * @param data up to 1,808 bytes; a string is sent as UTF-8. The bytes may be reused after the call.
    * @throws {PayloadError} `message_too_large`; nothing was sent
+   * @throws {USMPTimeoutError} `send_timeout`; the message stays on its way
    * @throws {ConnectionClosedError} the session is over, or ends while waiting
    */
   send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
@@ -137,7 +138,10 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
 
   /**
    * Changes the keys of both directions (spec/protocol.md §7) and resolves when the new ones are in use. Sending and
-   * receiving go on meanwhile. Peers before release 1.2.0 do not know this and close the session.
+   * receiving go on meanwhile. Peers before release 1.2.0 do not know this and close the session; released peers also
+   * close after more than 8 control frames in a second, and each change takes one.
+   *
+   * @throws {USMPTimeoutError} `rekey_timeout`; the change goes on
    */
   rekey(options?: WaitOptions): Promise<void> {
     return this.#driver.rekey(options);
@@ -226,18 +230,15 @@ export class SessionDriver implements PeerOwner {
 
   send(data: Uint8Array, options?: WaitOptions): Promise<void> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    if (this.#error !== undefined) return Promise.reject(this.#error);
     const { peer } = this;
     try {
-      peer.connection.send(data, peer.now());
+      this.#command(() => peer.connection.send(data, peer.now()));
     } catch (error) {
-      peer.settle();
       return Promise.reject(error);
     }
-    peer.queueFlush();
     if (peer.connection.pendingTransmit <= this.#limits.sendBacklog) return RESOLVED;
     this.#senders ??= new Waiters();
-    return this.#senders.wait(options, 'receive_timeout');
+    return this.#senders.wait(options, 'send_timeout');
   }
 
   recv(options?: WaitOptions): Promise<Uint8Array> {
@@ -254,27 +255,21 @@ export class SessionDriver implements PeerOwner {
   }
 
   async ping(options?: WaitOptions): Promise<number> {
-    if (this.#error !== undefined) throw this.#error;
+    const id = this.#command(() => this.peer.connection.ping(this.peer.now()));
     const waiters = new Waiters<number>();
-    const pong = waiters.wait(options, 'ping_timeout');
-    const id = this.peer.connection.ping(this.peer.now());
     this.#pingers ??= new Map();
     this.#pingers.set(id, waiters);
-    this.peer.settle();
     try {
-      return await pong;
+      return await waiters.wait(options, 'ping_timeout');
     } finally {
       this.#pingers.delete(id);
     }
   }
 
   async rekey(options?: WaitOptions): Promise<void> {
-    if (this.#error !== undefined) throw this.#error;
+    this.#command(() => this.peer.connection.rekey(this.peer.now()));
     this.#rekeyers ??= new Waiters();
-    const rekeyed = this.#rekeyers.wait(options, 'ping_timeout');
-    this.peer.connection.rekey(this.peer.now());
-    this.peer.settle();
-    return rekeyed;
+    return this.#rekeyers.wait(options, 'rekey_timeout');
   }
 
   close(error: USMPError = new ConnectionClosedError('closed')): Promise<void> {
@@ -312,6 +307,19 @@ export class SessionDriver implements PeerOwner {
     this.#gone = true;
     this.#closers?.resolveAll();
     this.#observer.sessionGone(this);
+  }
+
+  /** Runs a command of the connection and passes on what came of it, also when it fails. */
+  #command<T>(command: () => T): T {
+    if (this.#error !== undefined) throw this.#error;
+    try {
+      const result = command();
+      this.peer.queueFlush();
+      return result;
+    } catch (error) {
+      this.peer.settle();
+      throw error;
+    }
   }
 
   #deliver(message: Uint8Array): void {

@@ -21,8 +21,7 @@ await run(process.argv.slice(2));
 
 /** Leaves the exit code in `process.exitCode`, so that whatever is still being written gets out. */
 async function run(args: readonly string[]): Promise<void> {
-  // Nobody reads any more (`usmp … | head`): no reason for a stack trace. Commands that go on stop by stopSignal().
-  process.stdout.on('error', () => {});
+  process.stdout.on('error', onOutputError);
   process.stderr.on('error', () => {});
   const program = new Command('usmp')
     .description(description)
@@ -48,4 +47,11 @@ Example:
       process.exitCode = exitCodeOf(error);
     }
   }
+}
+
+/** Commands that go on end by stopSignal() as well. That nobody reads any more (`usmp … | head`) is nothing to tell. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE' || process.exitCode !== undefined) return;
+  process.stderr.write(`usmp: cannot write what there is to say: ${error.message}\n`);
+  process.exitCode = EXIT.failed;
 }

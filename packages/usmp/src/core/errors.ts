@@ -37,6 +37,8 @@ export const ERROR_CODES = {
   handshake_timeout: ['peer', 'the handshake was not finished in time'],
   receive_timeout: ['peer', 'no message arrived in time'],
   ping_timeout: ['peer', 'no PONG arrived in time'],
+  send_timeout: ['network', 'the line did not take the message in time'],
+  rekey_timeout: ['peer', 'the change of keys was not answered in time'],
   idle_timeout: ['peer', 'nothing was heard from the peer for too long'],
   connect_timeout: ['network', 'the connection was not accepted in time'],
 
@@ -137,7 +139,7 @@ nameErrors(CryptoError, 'CryptoError');
 export class SequenceError extends USMPError {}
 nameErrors(SequenceError, 'SequenceError');
 
-/** Something did not happen in time (`handshake_timeout`, `receive_timeout`, `ping_timeout`, `connect_timeout`). */
+/** Something did not happen in time (`receive_timeout`, `handshake_timeout`, …). */
 export class USMPTimeoutError extends USMPError {}
 nameErrors(USMPTimeoutError, 'USMPTimeoutError');
 
