@@ -11,18 +11,16 @@ export class Emitter<Events extends Record<string, unknown[]>> {
     };
   }
 
-  /** Calls all listeners. One that throws keeps the others from nothing; the first error is thrown at the end. */
+  /** Calls all listeners. What one throws is thrown again later, where it cannot break off what is under way. */
   emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
-    const listeners = this.#listeners.get(name);
-    if (listeners === undefined) return;
-    const errors: unknown[] = [];
-    for (const listener of [...listeners]) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
         (listener as (...args: Events[Name]) => void)(...args);
       } catch (error) {
-        errors.push(error);
+        queueMicrotask(() => {
+          throw error;
+        });
       }
     }
-    if (errors.length > 0) throw errors[0];
   }
 }

@@ -140,12 +140,10 @@ export class USMPClient {
     const abort = () => aborter.abort(signal!.reason);
     signal?.addEventListener('abort', abort);
     try {
-      this.#session = await this.#open(timeout, aborter);
+      return await this.#open(timeout, aborter);
     } finally {
       signal?.removeEventListener('abort', abort);
     }
-    this.#emitter.emit('connect', this.#session);
-    return this.#session;
   }
 
   /** As `session.send`. @throws {NotConnectedError} there is no open session */
@@ -206,10 +204,14 @@ export class USMPClient {
   }
 
   #start(peer: Peer, event: Extract<ConnectionEvent, { type: 'open' }>): USMPSession {
-    return new SessionDriver(peer, event, this.#sessionLimits, {
-      sessionEnded: ({ session }, error) => this.#emitter.emit('disconnect', session, error),
+    const { session } = new SessionDriver(peer, event, this.#sessionLimits, {
+      sessionEnded: (driver, error) => this.#emitter.emit('disconnect', driver.session, error),
       sessionGone() {},
-    }).session;
+    });
+    // At once, so that it comes before a `disconnect` that stands in the same bytes.
+    this.#session = session;
+    this.#emitter.emit('connect', session);
+    return session;
   }
 }
 

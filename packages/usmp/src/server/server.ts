@@ -294,7 +294,7 @@ export class USMPServer {
       throw failed.reason;
     }
     for (const { url } of this.#listeners) {
-      this.#logger.info(`listening on ${url}`);
+      this.#logger.debug(`listening on ${url}`);
       this.#emitter.emit('listening', url);
     }
   }
