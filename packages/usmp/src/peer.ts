@@ -6,7 +6,6 @@
  */
 
 import type { Connection, ConnectionEvent } from './core/connection.js';
-import { ConnectionClosedError, type ErrorCode, type USMPError } from './core/errors.js';
 import { CLOSE_TIMEOUT } from './core/limits.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Link, LinkHandler } from './transports/transport.js';
@@ -51,7 +50,7 @@ export class Peer implements LinkHandler, Timed {
   settle(): void {
     for (let event = this.connection.pollEvent(); event !== undefined; event = this.connection.pollEvent()) {
       this.owner.handleEvent(this, event);
-      if (event.type === 'closed') return this.#hangUp(event.error);
+      if (event.type === 'closed') return this.#hangUp(event.bye);
     }
     if (this.connection.wantsTransmit) this.queueFlush();
     const timeout = this.connection.pollTimeout();
@@ -116,14 +115,11 @@ export class Peer implements LinkHandler, Timed {
     this.settle();
   }
 
-  /**
-   * After BYE of ours the last bytes still leave, and the peer gets time to hang up. Else all is dropped: a peer that
-   * said BYE reads no more.
-   */
-  #hangUp(error: USMPError): void {
+  /** After BYE of ours the last bytes still leave, and the peer gets time to hang up. Else all is dropped. */
+  #hangUp(bye: boolean): void {
     if (this.#closing) return;
     this.#closing = true;
-    if (!(error instanceof ConnectionClosedError) || DEAF.has(error.code)) {
+    if (!bye) {
       this.#deadlines.clear(this);
       return this.link.destroy();
     }
@@ -135,9 +131,6 @@ export class Peer implements LinkHandler, Timed {
     this.resume();
   }
 }
-
-/** Ends after which the peer gets nothing more. */
-const DEAF: ReadonlySet<ErrorCode> = new Set(['bye', 'connection_lost', 'idle_timeout']);
 
 function flushPeer(peer: Peer): void {
   peer.flush();

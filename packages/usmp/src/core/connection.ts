@@ -56,8 +56,8 @@ export type ConnectionEvent =
   | { readonly type: 'pong'; readonly ping: number; readonly rtt: number }
   /** New keys are in use both ways; `initiator` when this side asked for it. */
   | { readonly type: 'rekeyed'; readonly initiator: boolean }
-  /** The last event. After `close` and BYE what `pollTransmit` holds should still be sent. */
-  | { readonly type: 'closed'; readonly error: USMPError };
+  /** The last event; with `bye` when BYE of ours, and what was sent before it, wait in `pollTransmit`. */
+  | { readonly type: 'closed'; readonly error: USMPError; readonly bye: boolean };
 
 /** Running totals of one connection. Bytes are those of messages, not of the wire. */
 export interface ConnectionStats {
@@ -245,8 +245,9 @@ export class Connection {
 
   /** Sends BYE and closes. Without effect on a closed connection. */
   close(now: number, error: USMPError = new ConnectionClosedError('closed')): void {
-    if (this.#state === 'open' && this.#record!.sealable > 0) this.#seal(FrameType.BYE, EMPTY, now);
-    this.#fail(error);
+    const bye = this.#state === 'open' && this.#record!.sealable > 0;
+    if (bye) this.#seal(FrameType.BYE, EMPTY, now);
+    this.#fail(error, bye);
   }
 
   // ── Output ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -442,13 +443,13 @@ export class Connection {
     return grown;
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, bye = false): void {
     if (this.#state === 'closed') return;
     if (!(error instanceof USMPError)) throw error;
     this.#state = 'closed';
     this.#handshake?.wipe();
     this.#record?.wipe();
-    this.#events.push({ type: 'closed', error });
+    this.#events.push({ type: 'closed', error, bye });
   }
 }
 

@@ -65,8 +65,8 @@ export const CONNECT_TIMEOUT = 10_000;
 /** Unread messages of a session before its transport is no longer read. */
 export const RECEIVE_QUEUE = 65_536;
 
-/** What an unread message costs beside its bytes, so that empty messages count too. */
-export const MESSAGE_OVERHEAD = 64;
+/** What an unread message costs beside its bytes, so that empty messages count too: about what its objects take. */
+export const MESSAGE_OVERHEAD = 256;
 
 /** Bytes that wait for a slow transport before `send()` makes its caller wait. */
 export const SEND_BACKLOG = 65_536;

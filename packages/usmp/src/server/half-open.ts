@@ -7,7 +7,7 @@
 import type { ConnectionEvent } from '../core/connection.js';
 import { ConnectionClosedError, HandshakeError, type USMPError } from '../core/errors.js';
 import { formatDeviceId } from '../device-id.js';
-import type { KeyBytes } from '../keys.js';
+import type { KeyBytes, KeyRing } from '../keys.js';
 import type { Peer, PeerOwner } from '../peer.js';
 import type { HalfOpenEntry } from './admission.js';
 import { explain, type Refusal, type RefusalReason, reasonOf } from './refusal.js';
@@ -15,6 +15,8 @@ import { explain, type Refusal, type RefusalReason, reasonOf } from './refusal.j
 /** Keys for a device, or why it must not have any. */
 export interface Verdict {
   readonly keys: KeyBytes;
+  /** Where the keys came from; they may have been replaced when the handshake ends. */
+  readonly keyRing?: KeyRing;
   readonly reason?: RefusalReason;
   /** More than the reason says. */
   readonly message?: string;
@@ -26,7 +28,7 @@ export interface Gatekeeper {
   backoff(address: string, deviceId: string): number;
   /** May be slow; CHALLENGE leaves meanwhile. Must not throw or reject. */
   judge(deviceId: string): Verdict | Promise<Verdict>;
-  admitted(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, keys: KeyBytes): void;
+  admitted(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, verdict: Verdict): void;
   /** Without a refusal where the peer simply went away. */
   dropped(halfOpen: HalfOpen, refusal: Refusal | undefined): void;
   gone(peer: Peer): void;
@@ -67,7 +69,7 @@ export class HalfOpen implements PeerOwner, HalfOpenEntry {
       case 'keys-wanted':
         return this.#onKeysWanted(peer, formatDeviceId(event.deviceId));
       case 'open':
-        return this.#gatekeeper.admitted(this, event, this.#verdict!.keys);
+        return this.#gatekeeper.admitted(this, event, this.#verdict!);
       case 'closed':
         return this.#gatekeeper.dropped(this, this.#refusal(peer, event.error));
     }

@@ -119,7 +119,8 @@ const FAILURES: readonly RefusalReason[] = ['wrong-key', 'unknown-device', 'revo
 
 interface LiveSession {
   readonly driver: SessionDriver;
-  readonly keys: KeyBytes;
+  /** The one that the device has proved. */
+  readonly key: Uint8Array;
   readonly address: string;
 }
 
@@ -210,7 +211,7 @@ export class USMPServer {
     this.#gatekeeper = {
       backoff: (address, deviceId) => this.#backoff.wait(address, deviceId, this.#deadlines.now()),
       judge: (deviceId) => this.#judge(deviceId),
-      admitted: (halfOpen, event, keys) => this.#admit(halfOpen, event, keys),
+      admitted: (halfOpen, event, verdict) => this.#admit(halfOpen, event, verdict),
       dropped: (halfOpen, refusal) => this.#drop(halfOpen, refusal),
       gone: (peer) => this.#peers.delete(peer),
     };
@@ -388,32 +389,44 @@ export class USMPServer {
 
   #judge(deviceId: string): Verdict | Promise<Verdict> {
     if (this.#revoked.has(deviceId)) return { keys: [], reason: 'revoked' };
+    const keyRing = this.#keyRing;
+    const verdict = (keys: KeyBytes): Verdict =>
+      keys.length > 0 ? { keys, keyRing } : { keys, reason: 'unknown-device' };
     try {
-      const keys = this.#keyRing(deviceId);
-      return keys instanceof Promise ? keys.then(verdictOf, lookupFailed) : verdictOf(keys);
+      const keys = keyRing(deviceId);
+      return keys instanceof Promise ? keys.then(verdict, lookupFailed) : verdict(keys);
     } catch (error) {
       return lookupFailed(error);
     }
   }
 
-  #admit(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, keys: KeyBytes): void {
+  #admit(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, verdict: Verdict): void {
     const { peer, address } = halfOpen;
     this.#halfOpen.delete(halfOpen);
     const driver = new SessionDriver(peer, event, this.#sessionLimits, this.#observer);
     const { session } = driver;
     this.#backoff.succeeded(address, session.deviceId);
-    // The key may have been withdrawn while the handshake was under way.
-    if (this.#revoked.has(session.deviceId)) return void driver.close(ended('revoked'));
+    const key = verdict.keys[session.keyIndex];
+    if (this.#isWithdrawn(session.deviceId, key, verdict)) return void driver.close(ended('revoked'));
     this.#sessions.get(session.deviceId)?.driver.close(ended('replaced'));
     if (this.#fullFor(address) !== undefined) return void driver.close(ended('busy'));
 
-    this.#sessions.set(session.deviceId, { driver, keys, address });
+    this.#sessions.set(session.deviceId, { driver, key, address });
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#accepted++;
     this.#logger.info(`connected ${session.deviceId} from ${session.peer}`);
     if (channels.connect.hasSubscribers) channels.connect.publish({ server: this, session });
     this.#emitter.emit('connect', session);
     this.#run(session);
+    if (verdict.keyRing !== this.#keyRing) this.#checkKey(session.deviceId, this.#keyRing);
+  }
+
+  /** Whether a key was taken back while the handshake under it was on its way, as far as that can be told at once. */
+  #isWithdrawn(deviceId: string, key: Uint8Array, verdict: Verdict): boolean {
+    if (this.#revoked.has(deviceId)) return true;
+    if (verdict.keyRing === this.#keyRing) return false;
+    const now = this.#judge(deviceId);
+    return !(now instanceof Promise) && !isAmong(key, now.keys);
   }
 
   async #run(session: USMPSession): Promise<void> {
@@ -458,14 +471,13 @@ export class USMPServer {
   async #checkKey(deviceId: string, keyRing: KeyRing): Promise<void> {
     const live = this.#sessions.get(deviceId);
     if (live === undefined) return;
-    const used = live.keys[live.driver.session.keyIndex];
     let valid: KeyBytes = [];
     try {
       valid = await keyRing(deviceId);
     } catch (error) {
       this.#logger.error(`key look-up failed for ${deviceId}`, error);
     }
-    if (!valid.some((key) => nodeCrypto.equal(key, used))) live.driver.close(ended('revoked'));
+    if (!isAmong(live.key, valid)) live.driver.close(ended('revoked'));
   }
 
   async #shutDown(timeout: number): Promise<void> {
@@ -504,12 +516,12 @@ function number(name: string, value: number, min = 0): number {
   return value;
 }
 
-function ended(code: ErrorCode): ConnectionClosedError {
-  return new ConnectionClosedError(code);
+function isAmong(key: Uint8Array, keys: KeyBytes): boolean {
+  return keys.some((valid) => nodeCrypto.equal(valid, key));
 }
 
-function verdictOf(keys: KeyBytes): Verdict {
-  return keys.length > 0 ? { keys } : { keys, reason: 'unknown-device' };
+function ended(code: ErrorCode): ConnectionClosedError {
+  return new ConnectionClosedError(code);
 }
 
 function lookupFailed(error: unknown): Verdict {

@@ -5,6 +5,7 @@
  */
 
 import { ArgumentError } from '../core/errors.js';
+import type { TransportURL } from './transport.js';
 
 /** The port of all transports unless told otherwise. */
 export const DEFAULT_PORT = 9000;
@@ -51,12 +52,12 @@ export function formatEndpoint(host: string, port: number): string {
 }
 
 /** The host of a URL as sockets take it: IPv6 without brackets. */
-export function hostOf(url: URL): string {
+export function hostOf(url: TransportURL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
 /** The port of a URL; 9000 where it names none. */
-export function portOf(url: URL): number {
+export function portOf(url: TransportURL): number {
   return url.port === '' ? DEFAULT_PORT : Number(url.port);
 }
 

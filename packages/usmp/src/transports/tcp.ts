@@ -7,7 +7,7 @@
 import net from 'node:net';
 import { TransportError } from '../core/errors.js';
 import { formatEndpoint, formatTransportURL, hostOf, limitKey, plainAddress, portOf } from './address.js';
-import type { Link, LinkHandler, Listener, Transport } from './transport.js';
+import type { Link, LinkHandler, Listener, Transport, TransportURL } from './transport.js';
 
 /** Connections that the kernel holds while the process is busy: a fleet reconnects all at once. */
 const ACCEPT_BACKLOG = 4_096;
@@ -39,7 +39,7 @@ export const tcp: Transport = {
         signal.removeEventListener('abort', abort);
         reject(connectError(url, error));
       };
-      signal.addEventListener('abort', abort, { once: true });
+      signal.addEventListener('abort', abort);
       socket.once('error', fail);
       socket.once('connect', () => {
         signal.removeEventListener('abort', abort);
@@ -137,7 +137,7 @@ function onClose(this: HandledSocket): void {
   this[HANDLER]!.handleClosed();
 }
 
-function listenError(url: URL, error: NodeJS.ErrnoException): TransportError {
+function listenError(url: TransportURL, error: NodeJS.ErrnoException): TransportError {
   const where = formatEndpoint(hostOf(url), portOf(url));
   switch (error.code) {
     case 'EADDRINUSE':
@@ -172,7 +172,7 @@ function listenError(url: URL, error: NodeJS.ErrnoException): TransportError {
   }
 }
 
-function connectError(url: URL, error: NodeJS.ErrnoException): TransportError {
+function connectError(url: TransportURL, error: NodeJS.ErrnoException): TransportError {
   const where = formatEndpoint(hostOf(url), portOf(url));
   return new TransportError('unreachable', `cannot connect to ${where}: ${explainConnect(error)}`, {
     cause: error,

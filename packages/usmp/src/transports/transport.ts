@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { AbortSignalLike } from '../waiting.js';
+
 /** One open line to one peer. */
 export interface Link {
   /** URL scheme, such as `tcp`. */
@@ -45,13 +47,21 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** The parts of a URL that transports read; the platform's `URL` fits. */
+export interface TransportURL {
+  /** With brackets where it is an IPv6 address. */
+  readonly hostname: string;
+  /** Empty for the default. */
+  readonly port: string;
+}
+
 /** A way to open links, by URL. */
 export interface Transport {
   /** @throws {TransportError} `address_in_use`, `unreachable` */
-  listen(url: URL, onLink: (link: Link) => void): Promise<Listener>;
+  listen(url: TransportURL, onLink: (link: Link) => void): Promise<Listener>;
   /**
    * @param signal ends the attempt; the promise rejects with its reason
    * @throws {TransportError} `unreachable`
    */
-  connect(url: URL, signal: AbortSignal): Promise<Link>;
+  connect(url: TransportURL, signal: AbortSignalLike): Promise<Link>;
 }

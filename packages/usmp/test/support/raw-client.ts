@@ -7,6 +7,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHmac,
+  createPrivateKey,
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
@@ -178,9 +179,13 @@ export class RawHandshake {
   constructor({ psk, deviceId = randomDeviceId() }: Identity) {
     this.#psk = Buffer.from(psk as Uint8Array);
     this.deviceId = Buffer.from(deviceId.replaceAll(':', ''), 'hex');
-    const pair = generateKeyPairSync('x25519');
-    this.#privateKey = pair.privateKey;
-    this.publicKey = Buffer.from(pair.publicKey.export({ format: 'jwk' }).x!, 'base64url');
+    // Encoded by the generation itself: exporting a fresh key object can hang Node 20 (see key-generation.test.ts).
+    const pair = generateKeyPairSync('x25519', {
+      publicKeyEncoding: { type: 'spki', format: 'der' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+    });
+    this.#privateKey = createPrivateKey({ key: pair.privateKey, type: 'pkcs8', format: 'der' });
+    this.publicKey = pair.publicKey.subarray(-32);
   }
 
   hello(publicKey: Uint8Array = this.publicKey): Buffer {
