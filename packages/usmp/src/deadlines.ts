@@ -23,6 +23,7 @@ export class Deadlines {
   readonly #heap: Timed[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  #firingAt = Number.NEGATIVE_INFINITY;
 
   /** The present. */
   now(): number {
@@ -32,7 +33,8 @@ export class Deadlines {
   /** Wakes `entry` at `dueAt`, instead of any earlier setting; Infinity for not at all. */
   set(entry: Timed, dueAt: number): void {
     this.#remove(entry);
-    entry.dueAt = dueAt;
+    // While entries are woken, one that asks for the present again waits for the next round.
+    entry.dueAt = dueAt > this.#firingAt ? dueAt : this.#firingAt + RESOLUTION;
     if (dueAt === Number.POSITIVE_INFINITY) return;
     entry.heapIndex = this.#heap.length;
     this.#heap.push(entry);
@@ -63,13 +65,13 @@ export class Deadlines {
   #fire(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.now();
-    // Each entry once, so that one which asks for the present again does not keep the loop busy.
-    const due: Timed[] = [];
+    this.#firingAt = now;
     while (this.#heap.length > 0 && this.#heap[0].dueAt <= now) {
-      due.push(this.#heap[0]);
-      this.#remove(this.#heap[0]);
+      const entry = this.#heap[0];
+      this.#remove(entry);
+      entry.handleTimeout(now);
     }
-    for (const entry of due) entry.handleTimeout(now);
+    this.#firingAt = Number.NEGATIVE_INFINITY;
     this.#arm();
   }
 

@@ -82,10 +82,15 @@ function keyList(keys: Keys, whose: string): KeyBytes {
 }
 
 function ringOfLookup(lookup: KeyLookup): KeyRing {
-  const convert = (keys: Keys | undefined, deviceId: string) =>
-    keys === undefined ? NO_KEYS : keyList(keys, ` for ${deviceId}`);
+  const convert = (keys: Keys | undefined | null, deviceId: string) =>
+    keys === undefined || keys === null ? NO_KEYS : keyList(keys, ` for ${deviceId}`);
   return (deviceId) => {
     const keys = lookup(deviceId);
-    return keys instanceof Promise ? keys.then((found) => convert(found, deviceId)) : convert(keys, deviceId);
+    if (!isThenable(keys)) return convert(keys, deviceId);
+    return Promise.resolve(keys).then((found) => convert(found, deviceId));
   };
+}
+
+function isThenable(value: unknown): value is PromiseLike<Keys | undefined> {
+  return typeof (value as PromiseLike<unknown> | undefined | null)?.then === 'function';
 }

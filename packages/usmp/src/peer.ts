@@ -64,6 +64,11 @@ export class Peer implements LinkHandler, Timed {
     process.nextTick(flushPeer, this);
   }
 
+  /** Calls back when the event loop has served all others. */
+  nextTurn(callback: () => void): void {
+    setImmediate(callback);
+  }
+
   /** Stops reading until `resume`. */
   pause(): void {
     if (this.#paused) return;

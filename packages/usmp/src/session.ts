@@ -6,7 +6,7 @@
  */
 
 import type { ConnectionEvent, ConnectionStats } from './core/connection.js';
-import { ConnectionClosedError, type USMPError } from './core/errors.js';
+import { ArgumentError, ConnectionClosedError, type USMPError } from './core/errors.js';
 import { MESSAGE_OVERHEAD, RECEIVE_QUEUE, SEND_BACKLOG } from './core/limits.js';
 import { formatDeviceId } from './device-id.js';
 import { checkNumber } from './options.js';
@@ -109,11 +109,12 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
    *
    * @param data up to 1,808 bytes; a string is sent as UTF-8. The bytes may be reused after the call.
    * @throws {PayloadError} `message_too_large`; nothing was sent
+   * @throws {ArgumentError} it is neither text nor bytes
    * @throws {USMPTimeoutError} `send_timeout`; the message stays on its way
    * @throws {ConnectionClosedError} the session is over, or ends while waiting
    */
   send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
-    return this.#driver.send(typeof data === 'string' ? utf8.encode(data) : data, options);
+    return this.#driver.send(data, options);
   }
 
   /**
@@ -228,17 +229,19 @@ export class SessionDriver implements PeerOwner {
     };
   }
 
-  send(data: Uint8Array, options?: WaitOptions): Promise<void> {
+  send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     const { peer } = this;
     try {
-      this.#command(() => peer.connection.send(data, peer.now()));
+      const message = typeof data === 'string' ? utf8.encode(data) : data;
+      if (!(message instanceof Uint8Array)) throw noMessage(message);
+      this.#command(() => peer.connection.send(message, peer.now()));
     } catch (error) {
-      return Promise.reject(error);
+      return this.#rejected(Promise.reject(error), error);
     }
     if (peer.connection.pendingTransmit <= this.#limits.sendBacklog) return RESOLVED;
     this.#senders ??= new Waiters();
-    return this.#senders.wait(options, 'send_timeout');
+    return this.#rejected(this.#senders.wait(options, 'send_timeout'));
   }
 
   recv(options?: WaitOptions): Promise<Uint8Array> {
@@ -297,10 +300,11 @@ export class SessionDriver implements PeerOwner {
     }
   }
 
+  /** In the next turn of the event loop: a sender that never stops must not keep it from all others. */
   handleDrain(): void {
-    if (this.#senders !== undefined && this.peer.connection.pendingTransmit <= this.#limits.sendBacklog) {
-      this.#senders.resolveAll();
-    }
+    if (this.#senders === undefined || this.#senders.size === 0) return;
+    if (this.peer.connection.pendingTransmit > this.#limits.sendBacklog) return;
+    this.peer.nextTurn(() => this.#senders!.resolveAll());
   }
 
   handleGone(): void {
@@ -317,9 +321,18 @@ export class SessionDriver implements PeerOwner {
       this.peer.queueFlush();
       return result;
     } catch (error) {
+      // The connection may have ended in the same bytes that opened it; why, is told by settling.
       this.peer.settle();
-      throw error;
+      throw this.#error ?? error;
     }
+  }
+
+  /**
+   * That a session ends is told in other ways too, so a `send()` that nobody awaits must not end the process with it.
+   */
+  #rejected(sending: Promise<void>, error: unknown = undefined): Promise<void> {
+    if (error === undefined || error === this.#error) sending.catch(() => {});
+    return sending;
   }
 
   #deliver(message: Uint8Array): void {
@@ -338,6 +351,11 @@ export class SessionDriver implements PeerOwner {
     for (const waiters of this.#pingers?.values() ?? []) waiters.rejectAll(error);
     this.#observer.sessionEnded(this, error);
   }
+}
+
+function noMessage(data: unknown): ArgumentError {
+  const what = data === null ? 'null' : typeof data === 'object' ? data.constructor?.name : typeof data;
+  return new ArgumentError('invalid_argument', `a message is a string or a Uint8Array, not ${what}`);
 }
 
 /** Limits with their defaults. */

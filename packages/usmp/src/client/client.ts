@@ -135,28 +135,28 @@ export class USMPClient {
     const { timeout = limits.CONNECT_TIMEOUT, signal } = options;
     checkNumber('timeout', timeout);
     if (signal?.aborted) throw signal.reason;
-    await this.#session?.close();
     const aborter = new AbortController();
     const abort = () => aborter.abort(signal!.reason);
     signal?.addEventListener('abort', abort);
     try {
+      await this.#session?.close();
       return await this.#open(timeout, aborter);
     } finally {
       signal?.removeEventListener('abort', abort);
     }
   }
 
-  /** As `session.send`. @throws {NotConnectedError} there is no open session */
+  /** As `session.send`. @throws {NotConnectedError} there was no session yet */
   async send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
     return this.#require().send(data, options);
   }
 
-  /** As `session.recv`. @throws {NotConnectedError} there is no open session */
+  /** As `session.recv`. @throws {NotConnectedError} there was no session yet */
   async recv(options?: WaitOptions): Promise<Uint8Array> {
     return this.#require().recv(options);
   }
 
-  /** As `session.ping`. @throws {NotConnectedError} there is no open session */
+  /** As `session.ping`. @throws {NotConnectedError} there was no session yet */
   async ping(options?: WaitOptions): Promise<number> {
     return this.#require().ping(options);
   }

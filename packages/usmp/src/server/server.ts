@@ -158,6 +158,7 @@ export class USMPServer {
   readonly #perAddress = new Map<string, number>();
   #running = 0;
   readonly #handlersDone = new Waiters<void>();
+  #starting: Promise<unknown> | undefined;
   #listeners: Listener[] = [];
   #state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
   #handler: ((session: USMPSession) => unknown) | undefined;
@@ -177,6 +178,7 @@ export class USMPServer {
   constructor(options: USMPServerOptions) {
     checkNames('USMPServer', options, OPTION_NAMES);
     const { logger = silent, backoff = {} } = options;
+    checkNames('backoff', backoff, ['after', 'base', 'cap']);
     this.#urls = listenURLs(options);
     this.#keyRing = makeKeyRing(options.psk);
     this.#settings = {
@@ -286,14 +288,16 @@ export class USMPServer {
       );
     }
     this.#state = 'listening';
-    const starting = this.#urls.map((url) => this.#start(url));
-    const results = await Promise.allSettled(starting);
+    const starting = Promise.allSettled(this.#urls.map((url) => this.#start(url)));
+    this.#starting = starting;
+    const results = await starting;
     for (const result of results) if (result.status === 'fulfilled') this.#listeners.push(result.value);
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
       await this.close({ timeout: 0 });
       throw failed.reason;
     }
+    if (this.#state !== 'listening') throw ended('shutdown');
     for (const { url } of this.#listeners) {
       this.#logger.debug(`listening on ${url}`);
       this.#emitter.emit('listening', url);
@@ -307,12 +311,12 @@ export class USMPServer {
   async serve(options: Pick<WaitOptions, 'signal'> = {}): Promise<void> {
     const { signal } = options;
     if (signal?.aborted) throw signal.reason;
-    if (this.#state === 'new') await this.listen();
     const stop = () => this.#requestClose();
     process.once('SIGINT', stop);
     process.once('SIGTERM', stop);
     signal?.addEventListener('abort', stop);
     try {
+      if (this.#state === 'new') await this.listen().catch(unlessShutDown);
       await this.#closeRequested;
       await this.close();
     } finally {
@@ -328,7 +332,7 @@ export class USMPServer {
    *
    * @param options.timeout milliseconds; default 5,000
    */
-  close(options: { readonly timeout?: number } = {}): Promise<void> {
+  async close(options: { readonly timeout?: number } = {}): Promise<void> {
     const { timeout = 5_000 } = options;
     checkNumber('timeout', timeout);
     this.#requestClose();
@@ -482,6 +486,8 @@ export class USMPServer {
 
   async #shutDown(timeout: number): Promise<void> {
     this.#state = 'closing';
+    // Listeners that are still being opened have to be closed as well.
+    await this.#starting;
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     for (const halfOpen of [...this.#halfOpen.entries()]) (halfOpen as HalfOpen).abandon();
     for (const { driver } of [...this.#sessions.values()]) driver.close(ended('shutdown'));
@@ -514,6 +520,10 @@ function listenURLs({ host, port, listen }: USMPServerOptions): string[] {
 function number(name: string, value: number, min = 0): number {
   checkNumber(name, value, min);
   return value;
+}
+
+function unlessShutDown(error: unknown): void {
+  if (!(error instanceof ConnectionClosedError)) throw error;
 }
 
 function isAmong(key: Uint8Array, keys: KeyBytes): boolean {

@@ -180,16 +180,18 @@ test('--json tells what was typed, too, and keeps logs on stderr', async (t) => 
 });
 
 test('--log-level says from which level on stderr is told', async (t) => {
-  const levels = { debug: 'iw', info: 'iw', warn: 'w', error: '', silent: '' };
+  const levels = { debug: 'dcw', info: 'cw', warn: 'w', error: '', silent: '' };
   await Promise.all(
     Object.entries(levels).map(async ([level, expected]) => {
       const { server, url } = await serve(t, ['--psk', KEY, '--log-level', level, '--json']);
+      await connect(t, url);
       await assert.rejects(connect(t, url, { psk: 'another key, 16+ bytes' }));
       await server.sees(/"refused"/);
       server.kill('SIGTERM');
       const { stderr } = await server.ended;
-      const told = `${/ info {2}listening/.test(stderr) ? 'i' : ''}${/ warn {2}refused .*wrong key/.test(stderr) ? 'w' : ''}`;
-      assert.equal(told, expected, `${level}:\n${stderr}`);
+      const lines = { d: / debug listening/, c: / info {2}connected/, w: / warn {2}refused .*wrong key/ };
+      const told = Object.entries(lines).map(([letter, line]) => (line.test(stderr) ? letter : ''));
+      assert.equal(told.join(''), expected, `${level}:\n${stderr}`);
       if (level === 'silent') assert.equal(stderr, '');
     }),
   );
