@@ -5,19 +5,15 @@
  */
 
 export { USMPClient, type USMPClientEvents, type USMPClientOptions } from './client/client.js';
-export type { ConnectionStats } from './core/connection.js';
 export * from './core/errors.js';
 export { MAX_MESSAGE } from './core/limits.js';
+export type { ConnectionStats } from './core/stats.js';
 export { formatDeviceId, normalizeDeviceId, parseDeviceId } from './device-id.js';
 export type { Key, KeyLookup, KeyMap, Keys, PSK } from './keys.js';
 export type { Logger } from './logger.js';
 export type { BackoffOptions } from './server/admission.js';
+export type { USMPServerOptions } from './server/options.js';
 export type { Refusal, RefusalReason } from './server/refusal.js';
-export {
-  USMPServer,
-  type USMPServerEvents,
-  type USMPServerOptions,
-  type USMPServerStats,
-} from './server/server.js';
+export { USMPServer, type USMPServerEvents, type USMPServerStats } from './server/server.js';
 export type { SessionLimits, SessionStats, USMPSession } from './session.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';

@@ -5,13 +5,11 @@
  * @module
  */
 
-import type { ConnectionEvent, ConnectionStats } from './core/connection.js';
-import { ArgumentError, ConnectionClosedError, type USMPError } from './core/errors.js';
-import { MESSAGE_OVERHEAD, RECEIVE_QUEUE, SEND_BACKLOG } from './core/limits.js';
+import { ConnectionClosedError, type USMPError } from './core/errors.js';
+import type { ConnectionStats } from './core/stats.js';
 import { formatDeviceId } from './device-id.js';
-import { checkNumber } from './options.js';
-import type { Peer, PeerOwner } from './peer.js';
-import { Waiters, type WaitOptions } from './waiting.js';
+import type { SessionDriver } from './session-driver.js';
+import type { WaitOptions } from './waiting.js';
 
 /** How much a session may hold. Bytes. */
 export interface SessionLimits {
@@ -28,16 +26,6 @@ export interface SessionStats extends Readonly<ConnectionStats> {
   /** Bytes of frames that wait for the line. */
   readonly sendBacklogBytes: number;
 }
-
-/** What a session tells whoever made it. */
-export interface SessionObserver {
-  sessionEnded(driver: SessionDriver, error: USMPError): void;
-  /** The link is gone. */
-  sessionGone(driver: SessionDriver): void;
-}
-
-const RESOLVED = Promise.resolve();
-const utf8 = new TextEncoder();
 
 /**
  * An encrypted, mutually authenticated session with one peer.
@@ -179,189 +167,4 @@ function isOrderly(error: USMPError): boolean {
     error.code !== 'connection_lost' &&
     error.code !== 'idle_timeout'
   );
-}
-
-/** What stands behind a session: queues and those who wait. */
-export class SessionDriver implements PeerOwner {
-  readonly peer: Peer;
-  readonly session: USMPSession;
-  readonly #observer: SessionObserver;
-  readonly #limits: Required<SessionLimits>;
-  #queue: Uint8Array[] | undefined;
-  #queuedBytes = 0;
-  #receivers: Waiters<Uint8Array> | undefined;
-  #senders: Waiters<void> | undefined;
-  #pingers: Map<number, Waiters<number>> | undefined;
-  #rekeyers: Waiters<void> | undefined;
-  #closers: Waiters<void> | undefined;
-  #gone = false;
-  #rtt: number | undefined;
-  #error: USMPError | undefined;
-
-  constructor(
-    peer: Peer,
-    opened: { deviceId: Uint8Array; sessionId: Uint8Array; keyIndex: number },
-    limits: Required<SessionLimits>,
-    observer: SessionObserver,
-  ) {
-    this.peer = peer;
-    this.#limits = limits;
-    this.#observer = observer;
-    this.session = new USMPSession(this, opened);
-    peer.owner = this;
-  }
-
-  get rtt(): number | undefined {
-    return this.#rtt;
-  }
-
-  /** Why the session is over; undefined while it is not. */
-  get error(): USMPError | undefined {
-    return this.#error;
-  }
-
-  get stats(): SessionStats {
-    const { connection } = this.peer;
-    return {
-      ...connection.stats,
-      receiveQueueBytes: this.#queuedBytes,
-      sendBacklogBytes: connection.pendingTransmit,
-    };
-  }
-
-  send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    const { peer } = this;
-    try {
-      const message = typeof data === 'string' ? utf8.encode(data) : data;
-      if (!(message instanceof Uint8Array)) throw noMessage(message);
-      this.#command(() => peer.connection.send(message, peer.now()));
-    } catch (error) {
-      return this.#rejected(Promise.reject(error), error);
-    }
-    if (peer.connection.pendingTransmit <= this.#limits.sendBacklog) return RESOLVED;
-    this.#senders ??= new Waiters();
-    return this.#rejected(this.#senders.wait(options, 'send_timeout'));
-  }
-
-  recv(options?: WaitOptions): Promise<Uint8Array> {
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    const message = this.#queue?.shift();
-    if (message !== undefined) {
-      this.#queuedBytes -= message.length + MESSAGE_OVERHEAD;
-      if (this.#queuedBytes <= this.#limits.receiveQueue / 2) this.peer.resume();
-      return Promise.resolve(message);
-    }
-    if (this.#error !== undefined) return Promise.reject(this.#error);
-    this.#receivers ??= new Waiters();
-    return this.#receivers.wait(options, 'receive_timeout');
-  }
-
-  async ping(options?: WaitOptions): Promise<number> {
-    const id = this.#command(() => this.peer.connection.ping(this.peer.now()));
-    const waiters = new Waiters<number>();
-    this.#pingers ??= new Map();
-    this.#pingers.set(id, waiters);
-    try {
-      return await waiters.wait(options, 'ping_timeout');
-    } finally {
-      this.#pingers.delete(id);
-    }
-  }
-
-  async rekey(options?: WaitOptions): Promise<void> {
-    this.#command(() => this.peer.connection.rekey(this.peer.now()));
-    this.#rekeyers ??= new Waiters();
-    return this.#rekeyers.wait(options, 'rekey_timeout');
-  }
-
-  close(error: USMPError = new ConnectionClosedError('closed')): Promise<void> {
-    if (this.#gone) return RESOLVED;
-    this.#closers ??= new Waiters();
-    const gone = this.#closers.wait(undefined, 'closed');
-    this.peer.connection.close(this.peer.now(), error);
-    this.peer.settle();
-    return gone;
-  }
-
-  handleEvent(_peer: Peer, event: ConnectionEvent): void {
-    switch (event.type) {
-      case 'message':
-        return this.#deliver(event.data);
-      case 'pong':
-        this.#rtt = event.rtt;
-        this.#pingers?.get(event.ping)?.resolveAll(event.rtt);
-        return;
-      case 'rekeyed':
-        if (event.initiator) this.#rekeyers?.resolveAll();
-        return;
-      case 'closed':
-        return this.#end(event.error);
-    }
-  }
-
-  /** In the next turn of the event loop: a sender that never stops must not keep it from all others. */
-  handleDrain(): void {
-    if (this.#senders === undefined || this.#senders.size === 0) return;
-    if (this.peer.connection.pendingTransmit > this.#limits.sendBacklog) return;
-    this.peer.nextTurn(() => this.#senders!.resolveAll());
-  }
-
-  handleGone(): void {
-    this.#gone = true;
-    this.#closers?.resolveAll();
-    this.#observer.sessionGone(this);
-  }
-
-  /** Runs a command of the connection and passes on what came of it, also when it fails. */
-  #command<T>(command: () => T): T {
-    if (this.#error !== undefined) throw this.#error;
-    try {
-      const result = command();
-      this.peer.queueFlush();
-      return result;
-    } catch (error) {
-      // The connection may have ended in the same bytes that opened it; why, is told by settling.
-      this.peer.settle();
-      throw this.#error ?? error;
-    }
-  }
-
-  /**
-   * That a session ends is told in other ways too, so a `send()` that nobody awaits must not end the process with it.
-   */
-  #rejected(sending: Promise<void>, error: unknown = undefined): Promise<void> {
-    if (error === undefined || error === this.#error) sending.catch(() => {});
-    return sending;
-  }
-
-  #deliver(message: Uint8Array): void {
-    if (this.#receivers?.resolveFirst(message)) return;
-    this.#queue ??= [];
-    this.#queue.push(message);
-    this.#queuedBytes += message.length + MESSAGE_OVERHEAD;
-    if (this.#queuedBytes > this.#limits.receiveQueue) this.peer.pause();
-  }
-
-  #end(error: USMPError): void {
-    this.#error = error;
-    this.#receivers?.rejectAll(error);
-    this.#senders?.rejectAll(error);
-    this.#rekeyers?.rejectAll(error);
-    for (const waiters of this.#pingers?.values() ?? []) waiters.rejectAll(error);
-    this.#observer.sessionEnded(this, error);
-  }
-}
-
-function noMessage(data: unknown): ArgumentError {
-  const what = data === null ? 'null' : typeof data === 'object' ? data.constructor?.name : typeof data;
-  return new ArgumentError('invalid_argument', `a message is a string or a Uint8Array, not ${what}`);
-}
-
-/** Limits with their defaults. */
-export function sessionLimits(limits: SessionLimits): Required<SessionLimits> {
-  const { receiveQueue = RECEIVE_QUEUE, sendBacklog = SEND_BACKLOG } = limits;
-  checkNumber('receiveQueue', receiveQueue);
-  checkNumber('sendBacklog', sendBacklog);
-  return { receiveQueue, sendBacklog };
 }

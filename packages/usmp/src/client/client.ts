@@ -14,10 +14,11 @@ import { Emitter } from '../events.js';
 import { type Key, keyBytes } from '../keys.js';
 import { checkNames, checkNumber } from '../options.js';
 import { Peer, type PeerOwner } from '../peer.js';
-import { SessionDriver, type SessionLimits, sessionLimits, type USMPSession } from '../session.js';
-import { DEFAULT_PORT, formatTransportURL, parseTransportURL } from '../transports/address.js';
-import { tcp } from '../transports/tcp.js';
-import type { Transport } from '../transports/transport.js';
+import type { SessionLimits, USMPSession } from '../session.js';
+import { SessionDriver, sessionLimits } from '../session-driver.js';
+import { DEFAULT_PORT, formatTransportURL } from '../transports/address.js';
+import { transportOf } from '../transports/registry.js';
+import type { Link } from '../transports/transport.js';
 import type { WaitOptions } from '../waiting.js';
 
 /** Options of a client. All times are milliseconds. */
@@ -63,8 +64,6 @@ const OPTION_NAMES = [
   'sendBacklog',
 ];
 
-const TRANSPORTS = { tcp } satisfies Record<string, Transport>;
-
 /**
  * Connects to a server.
  *
@@ -79,7 +78,7 @@ const TRANSPORTS = { tcp } satisfies Record<string, Transport>;
 export class USMPClient {
   /** The device id that this client claims in every handshake. */
   readonly deviceId: string;
-  readonly #url: URL;
+  readonly #server: ReturnType<typeof transportOf>;
   readonly #psk: Uint8Array;
   readonly #deviceId: Uint8Array;
   readonly #settings: ConnectionSettings;
@@ -93,7 +92,7 @@ export class USMPClient {
     checkNames('USMPClient', options, OPTION_NAMES);
     if (options.psk === undefined)
       throw new ArgumentError('invalid_argument', 'psk is missing: give the key of this device');
-    this.#url = serverURL(options);
+    this.#server = findServer(options);
     this.#psk = keyBytes(options.psk);
     this.#deviceId = deviceIdBytes(options.deviceId);
     this.deviceId = formatDeviceId(this.#deviceId);
@@ -176,9 +175,9 @@ export class USMPClient {
       () => aborter.abort(new USMPTimeoutError('connect_timeout')),
       Math.min(timeout, 0x7fffffff),
     );
-    let link: Awaited<ReturnType<Transport['connect']>>;
+    let link: Link;
     try {
-      link = await TRANSPORTS.tcp.connect(this.#url, aborter.signal);
+      link = await this.#server.transport.connect(this.#server.url, aborter.signal);
     } finally {
       clearTimeout(timer);
     }
@@ -215,15 +214,16 @@ export class USMPClient {
   }
 }
 
-function serverURL({ url, host, port, protocol }: USMPClientOptions): URL {
+function findServer({ url, host, port, protocol }: USMPClientOptions): ReturnType<typeof transportOf> {
   if (url !== undefined && (host !== undefined || port !== undefined || protocol !== undefined)) {
     throw new ArgumentError('invalid_argument', 'give either url or host, port and protocol, not both');
   }
   const text = url ?? formatTransportURL(protocol ?? 'tcp', host ?? '127.0.0.1', port ?? DEFAULT_PORT);
-  const parsed = parseTransportURL(text, Object.keys(TRANSPORTS));
-  if (parsed.port === '0')
+  const server = transportOf(text);
+  if (server.url.port === '0') {
     throw new ArgumentError('invalid_argument', `"${text}": port 0 cannot be connected to`);
-  return parsed;
+  }
+  return server;
 }
 
 function deviceIdBytes(deviceId: string | Uint8Array | undefined): Uint8Array {

@@ -26,6 +26,7 @@ import { type ClientCredentials, Handshake, type HandshakeState } from './handsh
 import { MAX_PINGS_TRACKED, MAX_PLAINTEXT, MAX_PONGS_OWED } from './limits.js';
 import { frameCount, Reassembler } from './message.js';
 import { RECORD_OVERHEAD, REKEY_SALT_LENGTH, RecordLayer } from './record.js';
+import { type ConnectionStats, emptyStats } from './stats.js';
 
 /** What all connections of a server, or those of a client, have in common. */
 export interface ConnectionSettings {
@@ -59,16 +60,6 @@ export type ConnectionEvent =
   /** The last event; with `bye` when BYE of ours, and what was sent before it, wait in `pollTransmit`. */
   | { readonly type: 'closed'; readonly error: USMPError; readonly bye: boolean };
 
-/** Running totals of one connection. Bytes are those of messages, not of the wire. */
-export interface ConnectionStats {
-  messagesSent: number;
-  messagesReceived: number;
-  bytesSent: number;
-  bytesReceived: number;
-  framesSent: number;
-  framesReceived: number;
-}
-
 const EMPTY = new Uint8Array(0);
 
 /** Room for a few small frames; most turns need no more. */
@@ -78,14 +69,7 @@ const FIRST_BLOCK = 256;
 export class Connection {
   readonly #settings: ConnectionSettings;
   readonly #decoder = new FrameDecoder();
-  readonly stats: ConnectionStats = {
-    messagesSent: 0,
-    messagesReceived: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-    framesSent: 0,
-    framesReceived: 0,
-  };
+  readonly stats: ConnectionStats = emptyStats();
 
   #state: 'handshake' | 'open' | 'closed' = 'handshake';
   #handshake: Handshake | undefined;

@@ -5,66 +5,26 @@
  */
 
 import { channel } from 'node:diagnostics_channel';
-import {
-  Connection,
-  type ConnectionEvent,
-  type ConnectionSettings,
-  type ConnectionStats,
-} from '../core/connection.js';
+import { Connection, type ConnectionEvent } from '../core/connection.js';
 import { ArgumentError, ConnectionClosedError, type ErrorCode, type USMPError } from '../core/errors.js';
-import * as limits from '../core/limits.js';
+import { BACKOFF_MEMORY, BACKOFF_PAIRS } from '../core/limits.js';
+import { addStats, type ConnectionStats, emptyStats } from '../core/stats.js';
 import { nodeCrypto } from '../crypto/node.js';
 import { Deadlines } from '../deadlines.js';
 import { normalizeDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
 import { type KeyBytes, type KeyRing, makeKeyRing, type PSK } from '../keys.js';
-import { type Logger, silent } from '../logger.js';
-import { checkNames, checkNumber } from '../options.js';
+import { checkNumber } from '../options.js';
 import { Peer } from '../peer.js';
-import {
-  SessionDriver,
-  type SessionLimits,
-  type SessionObserver,
-  sessionLimits,
-  type USMPSession,
-} from '../session.js';
-import { DEFAULT_PORT, formatTransportURL, parseTransportURL } from '../transports/address.js';
-import { tcp } from '../transports/tcp.js';
-import type { Link, Listener, Transport } from '../transports/transport.js';
+import type { USMPSession } from '../session.js';
+import { SessionDriver, type SessionObserver } from '../session-driver.js';
+import { transportOf } from '../transports/registry.js';
+import type { Link, Listener } from '../transports/transport.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
-import { Backoff, type BackoffOptions, HalfOpenSlots } from './admission.js';
+import { Backoff, HalfOpenSlots } from './admission.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
+import { readOptions, type ServerConfig, type USMPServerOptions } from './options.js';
 import { type Refusal, RefusalLog, type RefusalReason } from './refusal.js';
-
-/** Options of a server. All times are milliseconds. */
-export interface USMPServerOptions extends SessionLimits {
-  /** The keys: one for all devices, a map by device id, or a function. */
-  readonly psk: PSK;
-  /** Address to listen on; default `0.0.0.0`, all IPv4 addresses of the machine (`::` for IPv6 too). */
-  readonly host?: string;
-  /** Port to listen on; default 9000, 0 for any free one. */
-  readonly port?: number;
-  /** Instead of `host` and `port`: one or more URLs such as `tcp://0.0.0.0:9000`. */
-  readonly listen?: string | readonly string[];
-  /** For a whole handshake, from the accepted connection; default 10,000. */
-  readonly handshakeTimeout?: number;
-  /** Close a session that nothing was heard of for this long; default 60,000, 0 for never. */
-  readonly idleTimeout?: number;
-  /** Send PING after this long without sending; default 0: clients do that. */
-  readonly keepaliveInterval?: number;
-  /** Open sessions; default 20,000. */
-  readonly maxSessions?: number;
-  /** Open sessions from one address; default unlimited. */
-  readonly maxSessionsPerAddress?: number;
-  /** Handshakes at a time; default 1,024. The oldest gives way. */
-  readonly maxHalfOpen?: number;
-  /** Handshakes at a time from one address; default 256. */
-  readonly maxHalfOpenPerAddress?: number;
-  /** The wait of those who fail again and again. */
-  readonly backoff?: BackoffOptions;
-  /** Where to say what happens; default nowhere. */
-  readonly logger?: Logger;
-}
 
 /** What `server.on` can listen to. */
 export type USMPServerEvents = {
@@ -96,24 +56,6 @@ const channels = {
   refused: channel('usmp:server:refused'),
 };
 
-const OPTION_NAMES = [
-  'psk',
-  'host',
-  'port',
-  'listen',
-  'handshakeTimeout',
-  'idleTimeout',
-  'keepaliveInterval',
-  'maxSessions',
-  'maxSessionsPerAddress',
-  'maxHalfOpen',
-  'maxHalfOpenPerAddress',
-  'receiveQueue',
-  'sendBacklog',
-  'backoff',
-  'logger',
-];
-
 /** Refusals that are held against the pair of address and device id. */
 const FAILURES: readonly RefusalReason[] = ['wrong-key', 'unknown-device', 'revoked'];
 
@@ -137,12 +79,7 @@ interface LiveSession {
  * ```
  */
 export class USMPServer {
-  readonly #urls: readonly string[];
-  readonly #settings: ConnectionSettings;
-  readonly #sessionLimits: Required<SessionLimits>;
-  readonly #maxSessions: number;
-  readonly #maxSessionsPerAddress: number;
-  readonly #logger: Logger;
+  readonly #config: ServerConfig;
   readonly #refusalLog: RefusalLog;
   readonly #deadlines = new Deadlines();
   readonly #halfOpen: HalfOpenSlots;
@@ -176,40 +113,12 @@ export class USMPServer {
    * @throws {ArgumentError} an option cannot be used; the message says which and why
    */
   constructor(options: USMPServerOptions) {
-    checkNames('USMPServer', options, OPTION_NAMES);
-    const { logger = silent, backoff = {} } = options;
-    checkNames('backoff', backoff, ['after', 'base', 'cap']);
-    this.#urls = listenURLs(options);
-    this.#keyRing = makeKeyRing(options.psk);
-    this.#settings = {
-      crypto: nodeCrypto,
-      handshakeTimeout: number('handshakeTimeout', options.handshakeTimeout ?? limits.HANDSHAKE_TIMEOUT),
-      keepaliveInterval: number('keepaliveInterval', options.keepaliveInterval ?? 0),
-      idleTimeout: number('idleTimeout', options.idleTimeout ?? limits.SERVER_IDLE_TIMEOUT),
-      decoyKey: nodeCrypto.randomBytes(32),
-    };
-    this.#sessionLimits = sessionLimits(options);
-    this.#maxSessions = number('maxSessions', options.maxSessions ?? limits.MAX_SESSIONS, 1);
-    this.#maxSessionsPerAddress = number(
-      'maxSessionsPerAddress',
-      options.maxSessionsPerAddress ?? Number.POSITIVE_INFINITY,
-      1,
-    );
-    this.#halfOpen = new HalfOpenSlots(
-      number('maxHalfOpen', options.maxHalfOpen ?? limits.MAX_HALF_OPEN, 1),
-      number('maxHalfOpenPerAddress', options.maxHalfOpenPerAddress ?? limits.MAX_HALF_OPEN_PER_ADDRESS, 1),
-    );
-    this.#backoff = new Backoff(
-      {
-        after: number('backoff.after', backoff.after ?? limits.BACKOFF_AFTER, 1),
-        base: number('backoff.base', backoff.base ?? limits.BACKOFF_BASE),
-        cap: number('backoff.cap', backoff.cap ?? limits.BACKOFF_CAP),
-      },
-      limits.BACKOFF_PAIRS,
-      limits.BACKOFF_MEMORY,
-    );
-    this.#logger = logger;
-    this.#refusalLog = new RefusalLog(logger);
+    const config = readOptions(options);
+    this.#config = config;
+    this.#keyRing = config.keyRing;
+    this.#halfOpen = new HalfOpenSlots(config.maxHalfOpen, config.maxHalfOpenPerAddress);
+    this.#backoff = new Backoff(config.backoff, BACKOFF_PAIRS, BACKOFF_MEMORY);
+    this.#refusalLog = new RefusalLog(config.logger);
     this.#gatekeeper = {
       backoff: (address, deviceId) => this.#backoff.wait(address, deviceId, this.#deadlines.now()),
       judge: (deviceId) => this.#judge(deviceId),
@@ -288,7 +197,7 @@ export class USMPServer {
       );
     }
     this.#state = 'listening';
-    const starting = Promise.allSettled(this.#urls.map((url) => this.#start(url)));
+    const starting = Promise.allSettled(this.#config.urls.map((url) => this.#start(url)));
     this.#starting = starting;
     const results = await starting;
     for (const result of results) if (result.status === 'fulfilled') this.#listeners.push(result.value);
@@ -299,7 +208,7 @@ export class USMPServer {
     }
     if (this.#state !== 'listening') throw ended('shutdown');
     for (const { url } of this.#listeners) {
-      this.#logger.debug(`listening on ${url}`);
+      this.#config.logger.debug(`listening on ${url}`);
       this.#emitter.emit('listening', url);
     }
   }
@@ -364,10 +273,9 @@ export class USMPServer {
     await Promise.all([...this.#sessions.keys()].map((deviceId) => this.#checkKey(deviceId, keyRing)));
   }
 
-  async #start(url: string): Promise<Listener> {
-    return TRANSPORTS.tcp.listen(parseTransportURL(url, Object.keys(TRANSPORTS)), (link) =>
-      this.#accept(link),
-    );
+  async #start(text: string): Promise<Listener> {
+    const { transport, url } = transportOf(text);
+    return transport.listen(url, (link) => this.#accept(link));
   }
 
   // ── From a link to a session ───────────────────────────────────────────────────────────────────────────────────
@@ -376,7 +284,7 @@ export class USMPServer {
     if (this.#state !== 'listening') return link.destroy();
     const now = this.#deadlines.now();
     const halfOpen = new HalfOpen(this.#gatekeeper, link.address);
-    const peer = new Peer(link, new Connection(this.#settings, now), this.#deadlines, halfOpen);
+    const peer = new Peer(link, new Connection(this.#config.settings, now), this.#deadlines, halfOpen);
     halfOpen.peer = peer;
     this.#peers.add(peer);
     this.#halfOpen.add(halfOpen);
@@ -386,9 +294,10 @@ export class USMPServer {
 
   /** Why no session more is possible, undefined when one is. */
   #fullFor(address: string): string | undefined {
-    if (this.#sessions.size >= this.#maxSessions) return `all ${this.#maxSessions} sessions are taken`;
+    if (this.#sessions.size >= this.#config.maxSessions)
+      return `all ${this.#config.maxSessions} sessions are taken`;
     const here = this.#perAddress.get(address) ?? 0;
-    return here >= this.#maxSessionsPerAddress ? `${here} sessions from one address` : undefined;
+    return here >= this.#config.maxSessionsPerAddress ? `${here} sessions from one address` : undefined;
   }
 
   #judge(deviceId: string): Verdict | Promise<Verdict> {
@@ -407,7 +316,7 @@ export class USMPServer {
   #admit(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, verdict: Verdict): void {
     const { peer, address } = halfOpen;
     this.#halfOpen.delete(halfOpen);
-    const driver = new SessionDriver(peer, event, this.#sessionLimits, this.#observer);
+    const driver = new SessionDriver(peer, event, this.#config.sessionLimits, this.#observer);
     const { session } = driver;
     this.#backoff.succeeded(address, session.deviceId);
     const key = verdict.keys[session.keyIndex];
@@ -418,7 +327,7 @@ export class USMPServer {
     this.#sessions.set(session.deviceId, { driver, key, address });
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#accepted++;
-    this.#logger.info(`connected ${session.deviceId} from ${session.peer}`);
+    this.#config.logger.info(`connected ${session.deviceId} from ${session.peer}`);
     if (channels.connect.hasSubscribers) channels.connect.publish({ server: this, session });
     this.#emitter.emit('connect', session);
     this.#run(session);
@@ -440,7 +349,7 @@ export class USMPServer {
     } catch (error) {
       // That the session ended is no news to anybody; it was told as `disconnect`.
       if (error !== session.error)
-        this.#logger.error(`session handler failed for ${session.deviceId}`, error);
+        this.#config.logger.error(`session handler failed for ${session.deviceId}`, error);
     }
     await session.close();
     if (--this.#running === 0) this.#handlersDone.resolveAll();
@@ -467,7 +376,7 @@ export class USMPServer {
     if (left > 0) this.#perAddress.set(live.address, left);
     else this.#perAddress.delete(live.address);
     addStats(this.#totals, live.driver.peer.connection.stats);
-    this.#logger.info(`disconnected ${session.deviceId}: ${error.message}`);
+    this.#config.logger.info(`disconnected ${session.deviceId}: ${error.message}`);
     if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ server: this, session, error });
     this.#emitter.emit('disconnect', session, error);
   }
@@ -479,7 +388,7 @@ export class USMPServer {
     try {
       valid = await keyRing(deviceId);
     } catch (error) {
-      this.#logger.error(`key look-up failed for ${deviceId}`, error);
+      this.#config.logger.error(`key look-up failed for ${deviceId}`, error);
     }
     if (!isAmong(live.key, valid)) live.driver.close(ended('revoked'));
   }
@@ -499,29 +408,6 @@ export class USMPServer {
   }
 }
 
-const TRANSPORTS = { tcp } satisfies Record<string, Transport>;
-
-function listenURLs({ host, port, listen }: USMPServerOptions): string[] {
-  if (listen !== undefined && (host !== undefined || port !== undefined)) {
-    throw new ArgumentError('invalid_argument', 'give either listen or host and port, not both');
-  }
-  const urls =
-    listen === undefined
-      ? [formatTransportURL('tcp', host ?? '0.0.0.0', port ?? DEFAULT_PORT)]
-      : typeof listen === 'string'
-        ? [listen]
-        : [...listen];
-  if (urls.length === 0)
-    throw new ArgumentError('invalid_argument', 'listen is empty: give at least one URL');
-  for (const url of urls) parseTransportURL(url, Object.keys(TRANSPORTS));
-  return urls;
-}
-
-function number(name: string, value: number, min = 0): number {
-  checkNumber(name, value, min);
-  return value;
-}
-
 function unlessShutDown(error: unknown): void {
   if (!(error instanceof ConnectionClosedError)) throw error;
 }
@@ -537,19 +423,4 @@ function ended(code: ErrorCode): ConnectionClosedError {
 function lookupFailed(error: unknown): Verdict {
   const message = `the key look-up failed: ${error instanceof Error ? error.message : String(error)}`;
   return { keys: [], reason: 'unknown-device', message };
-}
-
-function emptyStats(): ConnectionStats {
-  return {
-    messagesSent: 0,
-    messagesReceived: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-    framesSent: 0,
-    framesReceived: 0,
-  };
-}
-
-function addStats(totals: ConnectionStats, stats: ConnectionStats): void {
-  for (const name of Object.keys(totals) as (keyof ConnectionStats)[]) totals[name] += stats[name];
 }

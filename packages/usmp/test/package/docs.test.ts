@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { access, readdir, readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { ERROR_CODES } from '#dist/core/errors.js';
 import { repository } from './paths.js';
@@ -31,6 +31,13 @@ test('links between the documents lead somewhere', async () => {
     }
   }
   assert.deepEqual(broken, []);
+});
+
+test('ARCHITECTURE.md says of every source file what it is for', async () => {
+  const text = await readFile(join(repository, 'ARCHITECTURE.md'), 'utf8');
+  const files = await readdir(join(repository, 'packages/usmp/src'), { recursive: true });
+  const unnamed = files.filter((file) => file.endsWith('.ts') && !text.includes(basename(file)));
+  assert.deepEqual(unnamed, []);
 });
 
 test('all packages carry one version number', async () => {

@@ -1,0 +1,26 @@
+/** Running totals of one connection. Bytes are those of messages, not of the wire. */
+export interface ConnectionStats {
+  messagesSent: number;
+  messagesReceived: number;
+  bytesSent: number;
+  bytesReceived: number;
+  framesSent: number;
+  framesReceived: number;
+}
+
+/** Nothing counted yet. */
+export function emptyStats(): ConnectionStats {
+  return {
+    messagesSent: 0,
+    messagesReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    framesSent: 0,
+    framesReceived: 0,
+  };
+}
+
+/** Adds the counters of one connection to those of many. */
+export function addStats(totals: ConnectionStats, stats: ConnectionStats): void {
+  for (const name of Object.keys(totals) as (keyof ConnectionStats)[]) totals[name] += stats[name];
+}
