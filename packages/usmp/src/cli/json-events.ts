@@ -5,6 +5,7 @@
  */
 
 import type { Refusal, USMPError, USMPSession } from '../index.js';
+import { LineWriter } from './line-writer.js';
 import { textOf } from './message-text.js';
 
 /** Names of events. `pong`, `lost` and `summary` are those of `ping`. */
@@ -18,9 +19,11 @@ export type EventName =
   | 'lost'
   | 'summary';
 
+const lines = new LineWriter(process.stdout);
+
 /** Writes one event. Fields that are undefined are left out. */
 export function writeEvent(event: EventName, fields: object): void {
-  process.stdout.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...fields })}\n`);
+  lines.write(JSON.stringify({ event, time: new Date().toISOString(), ...fields }));
 }
 
 /** Which session an event is about. */

@@ -5,6 +5,7 @@
  */
 
 import type { Logger } from '../index.js';
+import { LineWriter } from './line-writer.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -13,9 +14,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Writes `TIME LEVEL MESSAGE` lines. The stack of an error is for level debug. */
 export function makeLog(from: LogLevel): Logger {
+  const lines = new LineWriter(process.stderr);
   const write = (level: LogLevel, message: string) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(from)) return;
-    process.stderr.write(`${new Date().toISOString()} ${level.padEnd(5)} ${message}\n`);
+    lines.write(`${new Date().toISOString()} ${level.padEnd(5)} ${message}`);
   };
   return {
     debug: (message) => write('debug', message),
