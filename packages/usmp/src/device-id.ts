@@ -5,12 +5,13 @@
  */
 
 import { ArgumentError } from './core/errors.js';
+import { hex } from './hex.js';
 
 const PATTERN = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
 
 /** Six bytes as text in lower case. */
 export function formatDeviceId(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return hex(bytes, ':');
 }
 
 /**

@@ -5,6 +5,3 @@ export interface Logger {
   warn(message: string): void;
   error(message: string, error?: unknown): void;
 }
-
-/** Says nothing. */
-export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -9,7 +9,7 @@ import { ArgumentError, ConnectionClosedError, type USMPError } from './core/err
 import { MESSAGE_OVERHEAD, RECEIVE_QUEUE, SEND_BACKLOG } from './core/limits.js';
 import { checkNumber } from './options.js';
 import type { Peer, PeerOwner } from './peer.js';
-import { type SessionLimits, type SessionStats, USMPSession } from './session.js';
+import { type OpenedSession, type SessionLimits, type SessionStats, USMPSession } from './session.js';
 import { Waiters, type WaitOptions } from './waiting.js';
 
 /** What a session tells whoever made it. */
@@ -39,12 +39,7 @@ export class SessionDriver implements PeerOwner {
   #rtt: number | undefined;
   #error: USMPError | undefined;
 
-  constructor(
-    peer: Peer,
-    opened: { deviceId: Uint8Array; sessionId: Uint8Array; keyIndex: number },
-    limits: Required<SessionLimits>,
-    observer: SessionObserver,
-  ) {
+  constructor(peer: Peer, opened: OpenedSession, limits: Required<SessionLimits>, observer: SessionObserver) {
     this.peer = peer;
     this.#limits = limits;
     this.#observer = observer;

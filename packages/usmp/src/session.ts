@@ -7,7 +7,7 @@
 
 import { ConnectionClosedError, type USMPError } from './core/errors.js';
 import type { ConnectionStats } from './core/stats.js';
-import { formatDeviceId } from './device-id.js';
+import { hex } from './hex.js';
 import type { SessionDriver } from './session-driver.js';
 import type { WaitOptions } from './waiting.js';
 
@@ -17,6 +17,13 @@ export interface SessionLimits {
   readonly receiveQueue?: number;
   /** Sent bytes that wait for a slow line before `send()` makes its caller wait; default 64 KiB. */
   readonly sendBacklog?: number;
+}
+
+/** What a finished handshake says about its session. */
+export interface OpenedSession {
+  readonly deviceId: string;
+  readonly sessionId: Uint8Array;
+  readonly keyIndex: number;
 }
 
 /** Counters of one session, since it began. */
@@ -46,19 +53,16 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
   readonly #id: Uint8Array;
 
   /** Sessions come from `USMPServer.onSession` and `USMPClient.connect`. */
-  constructor(
-    driver: SessionDriver,
-    opened: { deviceId: Uint8Array; sessionId: Uint8Array; keyIndex: number },
-  ) {
+  constructor(driver: SessionDriver, opened: OpenedSession) {
     this.#driver = driver;
-    this.deviceId = formatDeviceId(opened.deviceId);
+    this.deviceId = opened.deviceId;
     this.#id = opened.sessionId;
     this.keyIndex = opened.keyIndex;
   }
 
   /** The session's own id: 32 hexadecimal digits, random. */
   get id(): string {
-    return Array.from(this.#id, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    return hex(this.#id);
   }
 
   /** The other end of the line, such as `192.0.2.7:51234`. */
@@ -150,13 +154,17 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
   }
 
   /** All messages until an orderly end; throws after any other. Leaving the loop does not close the session. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for (;;) yield await this.recv();
-    } catch (error) {
-      const ended = this.#driver.error;
-      if (ended === undefined || error !== ended || !isOrderly(ended)) throw error;
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
+      try {
+        return { done: false, value: await this.recv() };
+      } catch (error) {
+        const ended = this.#driver.error;
+        if (ended === undefined || error !== ended || !isOrderly(ended)) throw error;
+        return { done: true, value: undefined };
+      }
+    };
+    return { next, [Symbol.asyncIterator]: () => this[Symbol.asyncIterator]() };
   }
 }
 

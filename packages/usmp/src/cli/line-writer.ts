@@ -1,32 +1,31 @@
 /**
- * Lines for a stream, gathered: all lines of one turn of the event loop leave in one write, so that telling about a
- * thousand devices does not cost a thousand system calls.
+ * Lines for a stream, gathered for a moment: telling about a thousand devices must not cost a thousand system calls.
  *
  * @module
  */
 
-/** Gathers lines for one stream. */
+/** How long a line waits for others, in milliseconds. */
+const GATHER = 10;
+
+/** Gathers lines for one stream. What is left when the process ends is still written. */
 export class LineWriter {
   readonly #stream: NodeJS.WritableStream;
   #lines = '';
 
   constructor(stream: NodeJS.WritableStream) {
     this.#stream = stream;
+    process.once('exit', () => this.#flush());
   }
 
   write(line: string): void {
-    if (this.#lines === '') {
-      setImmediate(this.#flush);
-      process.once('exit', this.#flush);
-    }
+    if (this.#lines === '') setTimeout(() => this.#flush(), GATHER);
     this.#lines += `${line}\n`;
   }
 
-  readonly #flush = () => {
-    process.removeListener('exit', this.#flush);
+  #flush(): void {
     if (this.#lines === '') return;
     const lines = this.#lines;
     this.#lines = '';
     this.#stream.write(lines);
-  };
+  }
 }

@@ -203,7 +203,7 @@ export class USMPClient {
   }
 
   #start(peer: Peer, event: Extract<ConnectionEvent, { type: 'open' }>): USMPSession {
-    const { session } = new SessionDriver(peer, event, this.#sessionLimits, {
+    const { session } = new SessionDriver(peer, { ...event, deviceId: this.deviceId }, this.#sessionLimits, {
       sessionEnded: (driver, error) => this.#emitter.emit('disconnect', driver.session, error),
       sessionGone() {},
     });

@@ -22,5 +22,10 @@ export function emptyStats(): ConnectionStats {
 
 /** Adds the counters of one connection to those of many. */
 export function addStats(totals: ConnectionStats, stats: ConnectionStats): void {
-  for (const name of Object.keys(totals) as (keyof ConnectionStats)[]) totals[name] += stats[name];
+  totals.messagesSent += stats.messagesSent;
+  totals.messagesReceived += stats.messagesReceived;
+  totals.bytesSent += stats.bytesSent;
+  totals.bytesReceived += stats.bytesReceived;
+  totals.framesSent += stats.framesSent;
+  totals.framesReceived += stats.framesReceived;
 }

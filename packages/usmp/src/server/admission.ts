@@ -15,8 +15,8 @@ export interface HalfOpenEntry {
 export class HalfOpenSlots {
   readonly #max: number;
   readonly #maxPerAddress: number;
-  readonly #all = new Set<HalfOpenEntry>();
-  readonly #byAddress = new Map<string, Set<HalfOpenEntry>>();
+  readonly #entries = new Set<HalfOpenEntry>();
+  readonly #perAddress = new Map<string, number>();
 
   constructor(max: number, maxPerAddress: number) {
     this.#max = max;
@@ -24,34 +24,34 @@ export class HalfOpenSlots {
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#entries.size;
   }
 
   entries(): Iterable<HalfOpenEntry> {
-    return this.#all;
+    return this.#entries;
   }
 
   /** Takes a slot; of the same address first, else of all, the oldest makes room. */
   add(entry: HalfOpenEntry): void {
-    let neighbours = this.#byAddress.get(entry.address);
-    if (neighbours !== undefined && neighbours.size >= this.#maxPerAddress) evictOldest(neighbours);
-    else if (this.#all.size >= this.#max) evictOldest(this.#all);
-    // Evicting may have emptied and dropped the set.
-    neighbours = this.#byAddress.get(entry.address) ?? new Set();
-    this.#byAddress.set(entry.address, neighbours.add(entry));
-    this.#all.add(entry);
+    const neighbours = this.#perAddress.get(entry.address) ?? 0;
+    if (neighbours >= this.#maxPerAddress) this.#evictOldest((other) => other.address === entry.address);
+    else if (this.#entries.size >= this.#max) this.#evictOldest(() => true);
+    this.#entries.add(entry);
+    // Read again: whoever was evicted may have been a neighbour.
+    this.#perAddress.set(entry.address, (this.#perAddress.get(entry.address) ?? 0) + 1);
   }
 
   delete(entry: HalfOpenEntry): void {
-    if (!this.#all.delete(entry)) return;
-    const neighbours = this.#byAddress.get(entry.address)!;
-    neighbours.delete(entry);
-    if (neighbours.size === 0) this.#byAddress.delete(entry.address);
+    if (!this.#entries.delete(entry)) return;
+    const left = this.#perAddress.get(entry.address)! - 1;
+    if (left > 0) this.#perAddress.set(entry.address, left);
+    else this.#perAddress.delete(entry.address);
   }
-}
 
-function evictOldest(entries: Set<HalfOpenEntry>): void {
-  for (const oldest of entries) return oldest.evict();
+  /** Sets keep the order of insertion, so the first that fits is the oldest. */
+  #evictOldest(fits: (entry: HalfOpenEntry) => boolean): void {
+    for (const entry of this.#entries) if (fits(entry)) return entry.evict();
+  }
 }
 
 /** When those who fail have to wait. Milliseconds. */

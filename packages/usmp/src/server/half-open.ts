@@ -49,6 +49,11 @@ export class HalfOpen implements PeerOwner, HalfOpenEntry {
     this.address = address;
   }
 
+  /** As claimed in HELLO. */
+  get deviceId(): string | undefined {
+    return this.#deviceId;
+  }
+
   evict(): void {
     this.turnAway('busy', 'too many handshakes at once');
   }

@@ -9,7 +9,7 @@ import { ArgumentError } from '../core/errors.js';
 import * as limits from '../core/limits.js';
 import { nodeCrypto } from '../crypto/node.js';
 import { type KeyRing, makeKeyRing, type PSK } from '../keys.js';
-import { type Logger, silent } from '../logger.js';
+import type { Logger } from '../logger.js';
 import { checkNames, checkNumber } from '../options.js';
 import type { SessionLimits } from '../session.js';
 import { sessionLimits } from '../session-driver.js';
@@ -58,7 +58,7 @@ export interface ServerConfig {
   readonly maxHalfOpen: number;
   readonly maxHalfOpenPerAddress: number;
   readonly backoff: Required<BackoffOptions>;
-  readonly logger: Logger;
+  readonly logger: Logger | undefined;
 }
 
 const OPTION_NAMES = [
@@ -108,7 +108,7 @@ export function readOptions(options: USMPServerOptions): ServerConfig {
       base: number('backoff.base', backoff.base ?? limits.BACKOFF_BASE),
       cap: number('backoff.cap', backoff.cap ?? limits.BACKOFF_CAP),
     },
-    logger: options.logger ?? silent,
+    logger: options.logger,
   };
 }
 

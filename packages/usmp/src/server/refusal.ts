@@ -74,26 +74,26 @@ const MAX_LINES = 20;
 
 /** Writes refusals to the log, a bounded number a second, and counts the rest. */
 export class RefusalLog {
-  readonly #logger: Logger;
+  readonly #logger: Logger | undefined;
   #second = 0;
   #lines = 0;
   #left = 0;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger | undefined) {
     this.#logger = logger;
   }
 
   write(refusal: Refusal, now: number): void {
     const second = Math.floor(now / 1_000);
     if (second !== this.#second) {
-      if (this.#left > 0) this.#logger.warn(`${this.#left} more refusals were not logged`);
+      if (this.#left > 0) this.#logger?.warn(`${this.#left} more refusals were not logged`);
       this.#second = second;
       this.#lines = this.#left = 0;
     }
     if (++this.#lines > MAX_LINES) this.#left++;
     else {
       const who = refusal.deviceId === undefined ? refusal.peer : `${refusal.deviceId} at ${refusal.peer}`;
-      this.#logger.warn(`refused ${who}: ${refusal.message}`);
+      this.#logger?.warn(`refused ${who}: ${refusal.message}`);
     }
   }
 }

@@ -208,7 +208,7 @@ export class USMPServer {
     }
     if (this.#state !== 'listening') throw ended('shutdown');
     for (const { url } of this.#listeners) {
-      this.#config.logger.debug(`listening on ${url}`);
+      this.#config.logger?.debug(`listening on ${url}`);
       this.#emitter.emit('listening', url);
     }
   }
@@ -316,7 +316,9 @@ export class USMPServer {
   #admit(halfOpen: HalfOpen, event: Extract<ConnectionEvent, { type: 'open' }>, verdict: Verdict): void {
     const { peer, address } = halfOpen;
     this.#halfOpen.delete(halfOpen);
-    const driver = new SessionDriver(peer, event, this.#config.sessionLimits, this.#observer);
+    const { sessionId, keyIndex } = event;
+    const opened = { deviceId: halfOpen.deviceId!, sessionId, keyIndex };
+    const driver = new SessionDriver(peer, opened, this.#config.sessionLimits, this.#observer);
     const { session } = driver;
     this.#backoff.succeeded(address, session.deviceId);
     const key = verdict.keys[session.keyIndex];
@@ -327,7 +329,7 @@ export class USMPServer {
     this.#sessions.set(session.deviceId, { driver, key, address });
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#accepted++;
-    this.#config.logger.info(`connected ${session.deviceId} from ${session.peer}`);
+    this.#config.logger?.info(`connected ${session.deviceId} from ${session.peer}`);
     if (channels.connect.hasSubscribers) channels.connect.publish({ server: this, session });
     this.#emitter.emit('connect', session);
     this.#run(session);
@@ -349,7 +351,7 @@ export class USMPServer {
     } catch (error) {
       // That the session ended is no news to anybody; it was told as `disconnect`.
       if (error !== session.error)
-        this.#config.logger.error(`session handler failed for ${session.deviceId}`, error);
+        this.#config.logger?.error(`session handler failed for ${session.deviceId}`, error);
     }
     await session.close();
     if (--this.#running === 0) this.#handlersDone.resolveAll();
@@ -376,7 +378,7 @@ export class USMPServer {
     if (left > 0) this.#perAddress.set(live.address, left);
     else this.#perAddress.delete(live.address);
     addStats(this.#totals, live.driver.peer.connection.stats);
-    this.#config.logger.info(`disconnected ${session.deviceId}: ${error.message}`);
+    this.#config.logger?.info(`disconnected ${session.deviceId}: ${error.message}`);
     if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ server: this, session, error });
     this.#emitter.emit('disconnect', session, error);
   }
@@ -388,7 +390,7 @@ export class USMPServer {
     try {
       valid = await keyRing(deviceId);
     } catch (error) {
-      this.#config.logger.error(`key look-up failed for ${deviceId}`, error);
+      this.#config.logger?.error(`key look-up failed for ${deviceId}`, error);
     }
     if (!isAmong(live.key, valid)) live.driver.close(ended('revoked'));
   }

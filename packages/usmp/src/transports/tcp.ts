@@ -75,15 +75,20 @@ interface HandledSocket extends net.Socket {
 class TcpLink implements Link {
   readonly #socket: HandledSocket;
   readonly transport = 'tcp';
-  readonly peer: string;
-  readonly address: string;
+  readonly #address: string;
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
-    // Undefined when the peer has gone before it was accepted.
-    const address = plainAddress(socket.remoteAddress ?? 'unknown');
-    this.peer = formatEndpoint(address, socket.remotePort ?? 0);
-    this.address = limitKey(address);
+    // Asked for now: a socket that is closed does not know it any more. Undefined when the peer has gone already.
+    this.#address = plainAddress(socket.remoteAddress ?? 'unknown');
+  }
+
+  get peer(): string {
+    return formatEndpoint(this.#address, this.#socket.remotePort ?? 0);
+  }
+
+  get address(): string {
+    return limitKey(this.#address);
   }
 
   attach(handler: LinkHandler): void {
