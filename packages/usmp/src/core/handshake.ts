@@ -193,21 +193,19 @@ export class Handshake {
   }
 
   /**
-   * Checks mac_C against exactly two keys, decoys where the device has fewer, and only then spends an X25519
-   * agreement on the client.
+   * Checks mac_C and only then spends an X25519 agreement on the client. A failure has cost two comparisons, with
+   * decoys where the device has fewer keys, so that its time says nothing about them.
    */
   #authenticate(): Uint8Array {
     const [first, second] = this.#candidates!;
-    let keyIndex = -1;
-    if (this.#proves(second)) keyIndex = 1;
-    if (this.#proves(first)) keyIndex = 0;
-    if (keyIndex < 0) throw new AuthError('wrong_key');
+    const keyIndex = this.#proves(first) ? 0 : this.#proves(second) ? 1 : undefined;
+    if (keyIndex === undefined) throw new AuthError('wrong_key');
 
     const transcript = this.#transcript!;
     const clientKeys = this.#deriveKeys(transcript.clientPublicKey, transcript);
     const keys = swapKeys(clientKeys);
     clientKeys.fill(0);
-    const sessionId = copyOf(this.#crypto.randomBytes(SESSION_ID_LENGTH));
+    const sessionId = this.#crypto.randomBytes(SESSION_ID_LENGTH);
     const proof = serverMac(this.#crypto, this.#candidates![keyIndex], sessionId, transcript);
     this.#finish(sessionId, keys, keyIndex);
     return encodeFrame(FrameType.SESSION_OK, 0, concat(sessionId, proof));

@@ -14,7 +14,7 @@ import {
   generateKeyPairSync,
   hkdfSync,
   type KeyObject,
-  randomBytes,
+  randomFillSync,
   timingSafeEqual,
 } from 'node:crypto';
 import type { Aead, CryptoProvider, KeyPair } from '../core/crypto.js';
@@ -25,7 +25,7 @@ const TAG_LENGTH = 16;
 
 /** `node:crypto` as the core wants it. */
 export const nodeCrypto: CryptoProvider = {
-  randomBytes: (length) => randomBytes(length),
+  randomBytes: takeRandom,
   generateKeyPair: () => new X25519KeyPair(),
   hmacSha256: (key, data) => createHmac(HASH, key).update(data).digest(),
   hkdfSha256: (ikm, salt, info, length) => new Uint8Array(hkdfSync(HASH, ikm, salt, info, length)),
@@ -33,6 +33,24 @@ export const nodeCrypto: CryptoProvider = {
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   allocate: (length) => Buffer.allocUnsafe(length),
 };
+
+/** Random bytes in advance: asking for 4 KiB costs hardly more than asking for 32 bytes. */
+const RANDOM = Buffer.alloc(4_096);
+let randomUsed = RANDOM.length;
+
+/** Takes bytes that are handed out once and then overwritten. */
+function takeRandom(length: number): Uint8Array {
+  const taken = new Uint8Array(length);
+  if (length > RANDOM.length) return randomFillSync(taken);
+  if (randomUsed + length > RANDOM.length) {
+    randomFillSync(RANDOM);
+    randomUsed = 0;
+  }
+  taken.set(RANDOM.subarray(randomUsed, randomUsed + length));
+  RANDOM.fill(0, randomUsed, randomUsed + length);
+  randomUsed += length;
+  return taken;
+}
 
 /**
  * Keys pass in and out as JWK: the DER decoder of OpenSSL takes seven times as long. The public key is encoded by the
@@ -51,7 +69,8 @@ class X25519KeyPair implements KeyPair {
   }
 
   agree(peerPublicKey: Uint8Array): Uint8Array | undefined {
-    const x = Buffer.from(peerPublicKey).toString('base64url');
+    const { buffer, byteOffset, length } = peerPublicKey;
+    const x = Buffer.from(buffer, byteOffset, length).toString('base64url');
     const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
     try {
       return diffieHellman({ privateKey: this.#privateKey, publicKey });
