@@ -5,6 +5,8 @@
  * @module
  */
 
+import { LONGEST_DELAY } from './options.js';
+
 /** Something that wants to be woken. The two fields belong to {@link Deadlines}. */
 export interface Timed {
   dueAt: number;
@@ -14,9 +16,6 @@ export interface Timed {
 
 /** Wake-ups closer together than this share one timer. Milliseconds. */
 const RESOLUTION = 10;
-
-/** The longest delay that timers take (2^31 − 1 ms). */
-const LONGEST_DELAY = 0x7fffffff;
 
 /** The deadlines of a server or a client. Milliseconds of a monotonic clock. */
 export class Deadlines {

@@ -2,6 +2,9 @@
 
 import { ArgumentError } from './core/errors.js';
 
+/** The longest delay that timers take: 2^31 − 1 milliseconds. */
+export const LONGEST_DELAY = 0x7fffffff;
+
 /** @throws {ArgumentError} `value` is not a number from `min` on; Infinity is one */
 export function checkNumber(name: string, value: unknown, min = 0): asserts value is number {
   if (typeof value !== 'number' || Number.isNaN(value) || value < min) {

@@ -5,7 +5,7 @@
  */
 
 import { type ErrorCode, USMPTimeoutError } from './core/errors.js';
-import { checkNumber } from './options.js';
+import { checkNumber, LONGEST_DELAY } from './options.js';
 
 /** As much of the platform's `AbortSignal` as is needed, so that its type is not. */
 export interface AbortSignalLike {
@@ -27,8 +27,6 @@ interface Waiter<T> {
   resolve(value: T): void;
   reject(error: unknown): void;
 }
-
-const LONGEST_TIMEOUT = 0x7fffffff;
 
 /** Those who wait for one kind of thing, first come, first served. */
 export class Waiters<T> {
@@ -57,7 +55,7 @@ export class Waiters<T> {
       };
       const onAbort = () => giveUp(signal!.reason);
       const timer =
-        timeout <= LONGEST_TIMEOUT
+        timeout <= LONGEST_DELAY
           ? setTimeout(() => giveUp(new USMPTimeoutError(timeoutCode)), timeout)
           : undefined;
       const done = () => {

@@ -6,13 +6,14 @@
 
 import { Connection, type ConnectionEvent, type ConnectionSettings } from '../core/connection.js';
 import { ArgumentError, NotConnectedError, type USMPError, USMPTimeoutError } from '../core/errors.js';
+import { DEVICE_ID_LENGTH } from '../core/handshake.js';
 import * as limits from '../core/limits.js';
 import { nodeCrypto } from '../crypto/node.js';
 import { Deadlines } from '../deadlines.js';
 import { formatDeviceId, parseDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
 import { type Key, keyBytes } from '../keys.js';
-import { checkNames, checkNumber } from '../options.js';
+import { checkNames, checkNumber, LONGEST_DELAY } from '../options.js';
 import { Peer, type PeerOwner } from '../peer.js';
 import type { SessionLimits, USMPSession } from '../session.js';
 import { SessionDriver, sessionLimits } from '../session-driver.js';
@@ -173,7 +174,7 @@ export class USMPClient {
   async #open(timeout: number, aborter: AbortController): Promise<USMPSession> {
     const timer = setTimeout(
       () => aborter.abort(new USMPTimeoutError('connect_timeout')),
-      Math.min(timeout, 0x7fffffff),
+      Math.min(timeout, LONGEST_DELAY),
     );
     let link: Link;
     try {
@@ -228,13 +229,13 @@ function findServer({ url, host, port, protocol }: USMPClientOptions): ReturnTyp
 
 function deviceIdBytes(deviceId: string | Uint8Array | undefined): Uint8Array {
   if (deviceId === undefined) {
-    const random = nodeCrypto.randomBytes(6);
+    const random = nodeCrypto.randomBytes(DEVICE_ID_LENGTH);
     // Locally administered, not multicast (IEEE 802).
     random[0] = (random[0] & 0xfc) | 0x02;
     return random;
   }
   if (typeof deviceId === 'string') return parseDeviceId(deviceId);
-  if (!(deviceId instanceof Uint8Array) || deviceId.length !== 6) {
+  if (!(deviceId instanceof Uint8Array) || deviceId.length !== DEVICE_ID_LENGTH) {
     throw new ArgumentError('invalid_argument', 'deviceId must be aa:bb:cc:dd:ee:ff or six bytes');
   }
   return new Uint8Array(deviceId);

@@ -193,7 +193,7 @@ function measure(bytes: Uint8Array, offset: number, available: number): number {
   if (length > MAX_PAYLOAD) {
     throw new PayloadError(
       'bad_length',
-      `a ${frameTypeName(type)} frame announces ${length} bytes, at most 480`,
+      `a ${frameTypeName(type)} frame announces ${length} bytes, at most ${MAX_PAYLOAD}`,
     );
   }
   return available < HEADER_LENGTH ? 0 : HEADER_LENGTH + length;

@@ -18,10 +18,10 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 import type { Aead, CryptoProvider, KeyPair } from '../core/crypto.js';
+import { TAG_LENGTH } from '../core/limits.js';
 
 const CIPHER = 'aes-256-gcm';
 const HASH = 'sha256';
-const TAG_LENGTH = 16;
 
 /** `node:crypto` as the core wants it. */
 export const nodeCrypto: CryptoProvider = {

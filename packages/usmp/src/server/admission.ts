@@ -12,10 +12,10 @@ export interface HalfOpenEntry {
 }
 
 /** Handshakes under way. When they are too many, the oldest goes; open sessions have no slot here. */
-export class HalfOpenSlots {
+export class HalfOpenSlots<Entry extends HalfOpenEntry = HalfOpenEntry> {
   readonly #max: number;
   readonly #maxPerAddress: number;
-  readonly #entries = new Set<HalfOpenEntry>();
+  readonly #entries = new Set<Entry>();
   readonly #perAddress = new Map<string, number>();
 
   constructor(max: number, maxPerAddress: number) {
@@ -27,12 +27,12 @@ export class HalfOpenSlots {
     return this.#entries.size;
   }
 
-  entries(): Iterable<HalfOpenEntry> {
+  entries(): Iterable<Entry> {
     return this.#entries;
   }
 
   /** Takes a slot; of the same address first, else of all, the oldest makes room. */
-  add(entry: HalfOpenEntry): void {
+  add(entry: Entry): void {
     const neighbours = this.#perAddress.get(entry.address) ?? 0;
     if (neighbours >= this.#maxPerAddress) this.#evictOldest((other) => other.address === entry.address);
     else if (this.#entries.size >= this.#max) this.#evictOldest(() => true);
@@ -41,7 +41,7 @@ export class HalfOpenSlots {
     this.#perAddress.set(entry.address, (this.#perAddress.get(entry.address) ?? 0) + 1);
   }
 
-  delete(entry: HalfOpenEntry): void {
+  delete(entry: Entry): void {
     if (!this.#entries.delete(entry)) return;
     const left = this.#perAddress.get(entry.address)! - 1;
     if (left > 0) this.#perAddress.set(entry.address, left);
@@ -49,7 +49,7 @@ export class HalfOpenSlots {
   }
 
   /** Sets keep the order of insertion, so the first that fits is the oldest. */
-  #evictOldest(fits: (entry: HalfOpenEntry) => boolean): void {
+  #evictOldest(fits: (entry: Entry) => boolean): void {
     for (const entry of this.#entries) if (fits(entry)) return entry.evict();
   }
 }

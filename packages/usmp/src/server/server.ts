@@ -82,7 +82,7 @@ export class USMPServer {
   readonly #config: ServerConfig;
   readonly #refusalLog: RefusalLog;
   readonly #deadlines = new Deadlines();
-  readonly #halfOpen: HalfOpenSlots;
+  readonly #halfOpen: HalfOpenSlots<HalfOpen>;
   readonly #backoff: Backoff;
   readonly #emitter = new Emitter<USMPServerEvents>();
   readonly #gatekeeper: Gatekeeper;
@@ -400,7 +400,7 @@ export class USMPServer {
     // Listeners that are still being opened have to be closed as well.
     await this.#starting;
     await Promise.all(this.#listeners.map((listener) => listener.close()));
-    for (const halfOpen of [...this.#halfOpen.entries()]) (halfOpen as HalfOpen).abandon();
+    for (const halfOpen of [...this.#halfOpen.entries()]) halfOpen.abandon();
     for (const { driver } of [...this.#sessions.values()]) driver.close(ended('shutdown'));
     // A handler is done when its session's link is gone as well.
     if (this.#running > 0) await this.#handlersDone.wait({ timeout }, 'closed').catch(() => {});
