@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isIP } from 'node:net';
 import { Connection, type ConnectionEvent, type ConnectionSettings } from '../core/connection.js';
 import { ArgumentError, NotConnectedError, type USMPError, USMPTimeoutError } from '../core/errors.js';
 import { DEVICE_ID_LENGTH } from '../core/handshake.js';
@@ -34,6 +35,8 @@ export interface USMPClientOptions extends SessionLimits {
   readonly port?: number;
   /** Transport; default `tcp`. */
   readonly protocol?: 'tcp';
+  /** IP address of this machine to connect from; default is what the system chooses. */
+  readonly localAddress?: string;
   /** `aa:bb:cc:dd:ee:ff`, or six bytes; default random and locally administered, one for this client object. */
   readonly deviceId?: string | Uint8Array;
   /** For a whole handshake, once the connection is open; default 10,000. */
@@ -57,6 +60,7 @@ const OPTION_NAMES = [
   'host',
   'port',
   'protocol',
+  'localAddress',
   'deviceId',
   'handshakeTimeout',
   'keepaliveInterval',
@@ -80,6 +84,7 @@ export class USMPClient {
   /** The device id that this client claims in every handshake. */
   readonly deviceId: string;
   readonly #server: ReturnType<typeof transportOf>;
+  readonly #localAddress: string | undefined;
   readonly #psk: Uint8Array;
   readonly #deviceId: Uint8Array;
   readonly #settings: ConnectionSettings;
@@ -94,6 +99,7 @@ export class USMPClient {
     if (options.psk === undefined)
       throw new ArgumentError('invalid_argument', 'psk is missing: give the key of this device');
     this.#server = findServer(options);
+    this.#localAddress = ownAddress(options.localAddress);
     this.#psk = keyBytes(options.psk);
     this.#deviceId = deviceIdBytes(options.deviceId);
     this.deviceId = formatDeviceId(this.#deviceId);
@@ -178,7 +184,10 @@ export class USMPClient {
     );
     let link: Link;
     try {
-      link = await this.#server.transport.connect(this.#server.url, aborter.signal);
+      link = await this.#server.transport.connect(this.#server.url, {
+        signal: aborter.signal,
+        localAddress: this.#localAddress,
+      });
     } finally {
       clearTimeout(timer);
     }
@@ -225,6 +234,14 @@ function findServer({ url, host, port, protocol }: USMPClientOptions): ReturnTyp
     throw new ArgumentError('invalid_argument', `"${text}": port 0 cannot be connected to`);
   }
   return server;
+}
+
+function ownAddress(address: string | undefined): string | undefined {
+  if (address === undefined || isIP(address) !== 0) return address;
+  throw new ArgumentError(
+    'invalid_argument',
+    `localAddress is "${address}": give an IP address of this machine, such as 192.0.2.7`,
+  );
 }
 
 function deviceIdBytes(deviceId: string | Uint8Array | undefined): Uint8Array {

@@ -27,17 +27,23 @@ export const tcp: Transport = {
     });
   },
 
-  connect(url, signal) {
+  connect(url, { signal, localAddress }) {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const socket = net.connect({ host: hostOf(url), port: portOf(url), noDelay: true });
+      const socket = net.connect({
+        host: hostOf(url),
+        port: portOf(url),
+        noDelay: true,
+        // A name is looked up in the family of the address that it is reached from.
+        ...(localAddress !== undefined && { localAddress, family: net.isIP(localAddress) }),
+      });
       const abort = () => {
         socket.destroy();
         reject(signal.reason);
       };
       const fail = (error: NodeJS.ErrnoException) => {
         signal.removeEventListener('abort', abort);
-        reject(connectError(url, error));
+        reject(connectError(url, localAddress, error));
       };
       signal.addEventListener('abort', abort);
       socket.once('error', fail);
@@ -177,9 +183,14 @@ function listenError(url: TransportURL, error: NodeJS.ErrnoException): Transport
   }
 }
 
-function connectError(url: TransportURL, error: NodeJS.ErrnoException): TransportError {
+function connectError(
+  url: TransportURL,
+  localAddress: string | undefined,
+  error: NodeJS.ErrnoException,
+): TransportError {
   const where = formatEndpoint(hostOf(url), portOf(url));
-  return new TransportError('unreachable', `cannot connect to ${where}: ${explainConnect(error)}`, {
+  const from = localAddress === undefined ? '' : ` from ${localAddress}`;
+  return new TransportError('unreachable', `cannot connect to ${where}${from}: ${explainConnect(error)}`, {
     cause: error,
   });
 }
@@ -195,6 +206,14 @@ function explainConnect(error: NodeJS.ErrnoException): string {
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return 'no answer; check the address, the network and the firewall';
+    case 'EADDRNOTAVAIL':
+      return 'no such address or no free port on this machine; check localAddress';
+    case 'EINVAL':
+    case 'EAFNOSUPPORT':
+      return 'the two addresses do not go together; give both as IPv4 or both as IPv6';
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'no file descriptor is free; raise the limit (ulimit -n) or open fewer connections';
     default:
       return error.message || (error.code ?? 'unknown reason');
   }

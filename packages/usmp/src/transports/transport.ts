@@ -55,13 +55,18 @@ export interface TransportURL {
   readonly port: string;
 }
 
+/** How a link is to be opened. */
+export interface LinkOptions {
+  /** Ends the attempt; the promise rejects with its reason. */
+  readonly signal: AbortSignalLike;
+  /** The IP address of this machine to connect from; default is what the system chooses. */
+  readonly localAddress?: string | undefined;
+}
+
 /** A way to open links, by URL. */
 export interface Transport {
   /** @throws {TransportError} `address_in_use`, `unreachable` */
   listen(url: TransportURL, onLink: (link: Link) => void): Promise<Listener>;
-  /**
-   * @param signal ends the attempt; the promise rejects with its reason
-   * @throws {TransportError} `unreachable`
-   */
-  connect(url: TransportURL, signal: AbortSignalLike): Promise<Link>;
+  /** @throws {TransportError} `unreachable` */
+  connect(url: TransportURL, options: LinkOptions): Promise<Link>;
 }

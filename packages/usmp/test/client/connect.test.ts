@@ -205,6 +205,23 @@ test('a client can connect again after its server went away', async (t) => {
   await client.disconnect();
 });
 
+test('localAddress is the address that the server sees', async (t) => {
+  const live = await startServer(t);
+  const arriving = nextSession(live.server);
+  const session = await clientFor(live, { localAddress: '127.9.8.7' }).connect();
+  t.after(() => session.close());
+  assert.match((await arriving).peer, /^127\.9\.8\.7:\d+$/);
+});
+
+test('a localAddress that is no IP address is refused at once, with what to write', () => {
+  for (const localAddress of ['localhost', '127.0.0.1:9000', '', 7 as unknown as string]) {
+    assert.throws(
+      () => new USMPClient({ psk: PSK, localAddress }),
+      coded('ArgumentError', 'invalid_argument', /^localAddress is ".*": give an IP address of this machine/),
+    );
+  }
+});
+
 /** Something that listens and is not a USMP server. */
 async function listener(t: TestContext, onSocket: (socket: net.Socket) => void): Promise<number> {
   const sockets = new Set<net.Socket>();

@@ -42,7 +42,9 @@ async function joined(t: TestContext): Promise<{ listener: Listener; here: Recor
   const listener = await tcp.listen(new URL('tcp://127.0.0.1:0'), (link) => {
     there = new Recorder(link);
   });
-  const here = new Recorder(await tcp.connect(new URL(listener.url), new AbortController().signal));
+  const here = new Recorder(
+    await tcp.connect(new URL(listener.url), { signal: new AbortController().signal }),
+  );
   await eventually(() => there !== undefined, 'the other end');
   t.after(async () => {
     await listener.close();
@@ -102,7 +104,7 @@ test('a link that is not read says so to its writer, and drains when it is read 
 test('a listener that closes takes no more links and leaves the open ones alone', async (t) => {
   const { listener, here, there } = await joined(t);
   await listener.close();
-  const late = tcp.connect(new URL(listener.url), new AbortController().signal);
+  const late = tcp.connect(new URL(listener.url), { signal: new AbortController().signal });
   await assert.rejects(late, coded('TransportError', 'unreachable'));
   here.write('still open');
   await eventually(() => there.received === 'still open', 'the bytes');
@@ -130,10 +132,47 @@ test('an aborted attempt leaves no socket open', async (t) => {
   const { port } = server.address() as net.AddressInfo;
   const aborter = new AbortController();
   const reason = new Error('changed my mind');
-  const attempt = tcp.connect(new URL(`tcp://127.0.0.1:${port}`), aborter.signal);
+  const attempt = tcp.connect(new URL(`tcp://127.0.0.1:${port}`), {
+    signal: aborter.signal,
+  });
   aborter.abort(reason);
   await assert.rejects(attempt, reason);
   await eventually(() => sockets.size === 0, 'the end of the socket');
+});
+
+test('localAddress is where a connection comes from, also to a host that is a name', async (t) => {
+  const links: Link[] = [];
+  const listener = await tcp.listen(new URL('tcp://127.0.0.1:0'), (link) => links.push(link));
+  t.after(async () => {
+    await listener.close();
+    for (const link of links) link.destroy();
+  });
+  const { port } = new URL(listener.url);
+  for (const [index, host] of ['127.0.0.1', 'localhost'].entries()) {
+    const link = await tcp.connect(new URL(`tcp://${host}:${port}`), {
+      signal: new AbortController().signal,
+      localAddress: '127.1.2.3',
+    });
+    t.after(() => link.destroy());
+    await eventually(() => links.length > index, 'the other end');
+    assert.equal(links[index].address, '127.1.2.3');
+  }
+});
+
+test('a local address that cannot be used is an error with both addresses and what is wrong', async (t) => {
+  const listener = await tcp.listen(new URL('tcp://127.0.0.1:0'), () => {});
+  t.after(() => listener.close());
+  const { host } = new URL(listener.url);
+  const connectFrom = (localAddress: string) =>
+    tcp.connect(new URL(listener.url), { signal: new AbortController().signal, localAddress });
+  await assert.rejects(
+    connectFrom('192.0.2.1'),
+    coded('TransportError', 'unreachable', new RegExp(`to ${host} from 192\\.0\\.2\\.1: no such address`)),
+  );
+  await assert.rejects(
+    connectFrom('::1'),
+    coded('TransportError', 'unreachable', new RegExp(`to ${host} from ::1: .*do not go together`)),
+  );
 });
 
 /** Whether a full line drains within a while. */
