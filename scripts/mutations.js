@@ -84,7 +84,7 @@ const MUTATIONS = [
   {
     name: 'numbers go on past the end',
     file: 'core/connection.js',
-    from: 'if (this.#record.sealable > frames)',
+    from: 'if (this.record.sealable > frames)',
     to: 'if (true)',
     in: 'core/sequence-end.test.js',
     test: 'sends all but the last as frames, the last as BYE, and closes',
@@ -139,7 +139,7 @@ const MUTATIONS = [
   },
   {
     name: 'control frames between the parts of a message are taken',
-    file: 'core/connection.js',
+    file: 'core/stream-connection.js',
     from: "throw unexpected(type, 'between the parts of a message')",
     to: '{}',
     in: 'core/vectors.test.js',
@@ -148,15 +148,15 @@ const MUTATIONS = [
   {
     name: 'a REKEY starts before the last one is complete',
     file: 'core/connection.js',
-    from: 'if (this.#record.rekeyComplete)',
-    to: 'if (true)',
+    from: 'if (this.#rekeyIsOurs)',
+    to: 'if (false)',
     in: 'core/rekey.test.js',
     test: 'asked for again before it is complete, the one under way serves both calls',
   },
   {
     name: 'the initiator of REKEY forgets the old key',
     file: 'core/record.js',
-    from: 'this.#before = { keys: old, rx: this.#rx };',
+    from: 'this.#before = { keys: old, rx: this.#rx, repeatsOnly: false };',
     to: '',
     in: 'core/record.test.js',
     test: 'keeps what the responder had under way readable, until the first frame under the new key',
@@ -164,8 +164,8 @@ const MUTATIONS = [
   {
     name: 'old keys are not wiped',
     file: 'core/record.js',
-    from: '#completeRekey() {\n        this.#rekeyComplete = true;\n        this.#before?.keys.fill(0);',
-    to: '#completeRekey() {\n        this.#rekeyComplete = true;',
+    from: '#forgetBefore() {\n        this.#before?.keys.fill(0);',
+    to: '#forgetBefore() {',
     in: 'core/record.test.js',
     test: 'the old ones, when a change is complete',
   },

@@ -15,5 +15,5 @@ export type { BackoffOptions } from './server/admission.js';
 export type { USMPServerOptions } from './server/options.js';
 export type { Refusal, RefusalReason } from './server/refusal.js';
 export { USMPServer, type USMPServerEvents, type USMPServerStats } from './server/server.js';
-export type { SessionLimits, SessionStats, USMPSession } from './session.js';
+export type { RekeyOptions, SendOptions, SessionLimits, SessionStats, USMPSession } from './session.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';

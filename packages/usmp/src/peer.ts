@@ -5,10 +5,13 @@
  * @module
  */
 
-import type { Connection, ConnectionEvent } from './core/connection.js';
+import type { Connection, ConnectionEvent, ConnectionSettings } from './core/connection.js';
+import { DatagramConnection } from './core/datagram-connection.js';
+import type { ClientCredentials } from './core/handshake.js';
 import { CLOSE_TIMEOUT } from './core/limits.js';
+import { StreamConnection } from './core/stream-connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
-import type { Link, LinkHandler } from './transports/transport.js';
+import type { Link, LinkHandler, Transport } from './transports/transport.js';
 
 /** Who acts on what a connection has to tell. */
 export interface PeerOwner {
@@ -17,6 +20,17 @@ export interface PeerOwner {
   handleDrain(peer: Peer): void;
   /** The link is gone; called once, after the `closed` event. */
   handleGone(peer: Peer): void;
+}
+
+/** A connection for the links of a transport: a client's with its credentials, a server's without. */
+export function makeConnection(
+  { framing }: Transport,
+  settings: ConnectionSettings,
+  now: number,
+  client?: ClientCredentials,
+): Connection {
+  const Type = framing === 'stream' ? StreamConnection : DatagramConnection;
+  return new Type(settings, now, client);
 }
 
 /** The driver of one connection. */
@@ -29,6 +43,7 @@ export class Peer implements LinkHandler, Timed {
   #blocked = false;
   #paused = false;
   #closing = false;
+  #hangingUp = false;
 
   dueAt = Number.POSITIVE_INFINITY;
   heapIndex = -1;
@@ -42,19 +57,21 @@ export class Peer implements LinkHandler, Timed {
     this.settle();
   }
 
+  get authenticated(): boolean {
+    return this.connection.state === 'open';
+  }
+
   now(): number {
     return this.#deadlines.now();
   }
 
   /** Passes on what the connection has to tell and to send. Call it after every command. */
   settle(): void {
-    for (let event = this.connection.pollEvent(); event !== undefined; event = this.connection.pollEvent()) {
-      this.owner.handleEvent(this, event);
-      if (event.type === 'closed') return this.#hangUp(event.bye);
-    }
+    if (this.#tell()) return;
+    if (this.#closing) return this.#settleClosing();
     if (this.connection.wantsTransmit) this.queueFlush();
-    const timeout = this.connection.pollTimeout();
-    if (timeout < this.dueAt) this.#deadlines.set(this, timeout);
+    else if (!this.#blocked) this.owner.handleDrain(this);
+    this.#watch();
   }
 
   /** All that is sent in one turn of the event loop leaves in one write. */
@@ -73,12 +90,14 @@ export class Peer implements LinkHandler, Timed {
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
+    this.connection.setReceiving(false);
     this.link.pause();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.connection.setReceiving(true);
     this.connection.postponeIdle(this.now());
     this.link.resume();
   }
@@ -86,10 +105,10 @@ export class Peer implements LinkHandler, Timed {
   flush(): void {
     this.#flushQueued = false;
     if (this.#blocked) return;
-    const bytes = this.connection.pollTransmit(this.now());
-    if (bytes !== undefined) this.#blocked = !this.link.write(bytes);
-    if (this.connection.state === 'closed') this.settle();
-    else if (!this.#blocked) this.owner.handleDrain(this);
+    this.#write();
+    if (this.#tell() || this.#closing) return;
+    if (!this.#blocked) this.owner.handleDrain(this);
+    this.#watch();
   }
 
   handleBytes(bytes: Uint8Array): void {
@@ -114,26 +133,71 @@ export class Peer implements LinkHandler, Timed {
   }
 
   handleTimeout(now: number): void {
-    if (this.#closing) return this.link.destroy();
+    if (this.#hangingUp) return this.link.destroy();
     if (this.#paused) this.connection.postponeIdle(now);
     this.connection.handleTimeout(now);
     this.settle();
   }
 
-  /** After BYE of ours the last bytes still leave, and the peer gets time to hang up. Else all is dropped. */
-  #hangUp(bye: boolean): void {
-    if (this.#closing) return;
-    this.#closing = true;
-    if (!bye) {
-      this.#deadlines.clear(this);
-      return this.link.destroy();
+  /** Until the link is full. */
+  #write(): void {
+    const now = this.now();
+    for (let bytes = this.connection.pollTransmit(now); bytes !== undefined; ) {
+      if (!this.link.write(bytes)) {
+        this.#blocked = true;
+        return;
+      }
+      bytes = this.connection.pollTransmit(now);
     }
-    this.#deadlines.set(this, this.now() + CLOSE_TIMEOUT);
-    // The flush ignores backpressure: these are the last bytes.
+  }
+
+  /** True when the connection has told its end. */
+  #tell(): boolean {
+    const { connection } = this;
+    for (let event = connection.pollEvent(); event !== undefined; event = connection.pollEvent()) {
+      this.owner.handleEvent(this, event);
+      if (event.type === 'closed') {
+        this.#hangUp(event.bye);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Deadlines that move later are noticed when the earlier one has come. */
+  #watch(): void {
+    const timeout = this.connection.pollTimeout();
+    if (timeout < this.dueAt) this.#deadlines.set(this, timeout);
+  }
+
+  /**
+   * After BYE of ours the last bytes still leave, and the peer gets time to take them and to hang up. Else all is
+   * dropped that the connection does not insist on.
+   */
+  #hangUp(bye: boolean): void {
+    this.#closing = true;
+    // The last bytes ignore backpressure.
     this.#blocked = false;
-    this.flush();
+    if (this.connection.lingers) return this.#settleClosing();
+    this.#write();
+    if (!bye) return this.#drop();
+    this.#hangingUp = true;
+    this.#deadlines.set(this, this.now() + CLOSE_TIMEOUT);
     this.link.close();
     this.resume();
+  }
+
+  /** Over datagrams the connection itself sees to it that the peer gets BYE. */
+  #settleClosing(): void {
+    if (this.#hangingUp) return;
+    this.#write();
+    if (!this.connection.lingers) this.#drop();
+    else this.#watch();
+  }
+
+  #drop(): void {
+    this.#deadlines.clear(this);
+    this.link.destroy(this.connection.farewell);
   }
 }
 

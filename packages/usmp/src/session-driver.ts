@@ -9,7 +9,14 @@ import { ArgumentError, ConnectionClosedError, type USMPError } from './core/err
 import { MESSAGE_OVERHEAD, RECEIVE_QUEUE, SEND_BACKLOG } from './core/limits.js';
 import { checkNumber } from './options.js';
 import type { Peer, PeerOwner } from './peer.js';
-import { type OpenedSession, type SessionLimits, type SessionStats, USMPSession } from './session.js';
+import {
+  type OpenedSession,
+  type RekeyOptions,
+  type SendOptions,
+  type SessionLimits,
+  type SessionStats,
+  USMPSession,
+} from './session.js';
 import { Waiters, type WaitOptions } from './waiting.js';
 
 /** What a session tells whoever made it. */
@@ -32,6 +39,7 @@ export class SessionDriver implements PeerOwner {
   #queuedBytes = 0;
   #receivers: Waiters<Uint8Array> | undefined;
   #senders: Waiters<void> | undefined;
+  #acknowledgements: Map<number, Waiters<void>> | undefined;
   #pingers: Map<number, Waiters<number>> | undefined;
   #rekeyers: Waiters<void> | undefined;
   #closers: Waiters<void> | undefined;
@@ -48,7 +56,7 @@ export class SessionDriver implements PeerOwner {
   }
 
   get rtt(): number | undefined {
-    return this.#rtt;
+    return this.peer.connection.roundTrip ?? this.#rtt;
   }
 
   /** Why the session is over; undefined while it is not. */
@@ -65,16 +73,19 @@ export class SessionDriver implements PeerOwner {
     };
   }
 
-  send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
+  send(data: Uint8Array | string, options?: SendOptions): Promise<void> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     const { peer } = this;
+    const wantsAcknowledgement = options?.acknowledged === true;
+    let number: number;
     try {
       const message = typeof data === 'string' ? utf8.encode(data) : data;
       if (!(message instanceof Uint8Array)) throw noMessage(message);
-      this.#command(() => peer.connection.send(message, peer.now()));
+      number = this.#command(() => peer.connection.send(message, peer.now(), wantsAcknowledgement));
     } catch (error) {
       return this.#rejected(Promise.reject(error), error);
     }
+    if (wantsAcknowledgement) return this.#rejected(this.#acknowledged(number, options));
     if (peer.connection.pendingTransmit <= this.#limits.sendBacklog) return RESOLVED;
     this.#senders ??= new Waiters();
     return this.#rejected(this.#senders.wait(options, 'send_timeout'));
@@ -105,8 +116,8 @@ export class SessionDriver implements PeerOwner {
     }
   }
 
-  async rekey(options?: WaitOptions): Promise<void> {
-    this.#command(() => this.peer.connection.rekey(this.peer.now()));
+  async rekey(options: RekeyOptions = {}): Promise<void> {
+    this.#command(() => this.peer.connection.rekey(this.peer.now(), options));
     this.#rekeyers ??= new Waiters();
     return this.#rekeyers.wait(options, 'rekey_timeout');
   }
@@ -128,8 +139,14 @@ export class SessionDriver implements PeerOwner {
         this.#rtt = event.rtt;
         this.#pingers?.get(event.ping)?.resolveAll(event.rtt);
         return;
+      case 'acknowledged':
+        this.#acknowledgements?.get(event.message)?.resolveAll();
+        return;
       case 'rekeyed':
         if (event.initiator) this.#rekeyers?.resolveAll();
+        return;
+      case 'rekey-refused':
+        this.#rekeyers?.rejectAll(event.error);
         return;
       case 'closed':
         return this.#end(event.error);
@@ -147,6 +164,18 @@ export class SessionDriver implements PeerOwner {
     this.#gone = true;
     this.#closers?.resolveAll();
     this.#observer.sessionGone(this);
+  }
+
+  /** Waits for the peer to have all of a message. */
+  async #acknowledged(number: number, options?: WaitOptions): Promise<void> {
+    const waiters = new Waiters<void>();
+    this.#acknowledgements ??= new Map();
+    this.#acknowledgements.set(number, waiters);
+    try {
+      await waiters.wait(options, 'send_timeout');
+    } finally {
+      this.#acknowledgements.delete(number);
+    }
   }
 
   /** Runs a command of the connection and passes on what came of it, also when it fails. */
@@ -184,6 +213,7 @@ export class SessionDriver implements PeerOwner {
     this.#receivers?.rejectAll(error);
     this.#senders?.rejectAll(error);
     this.#rekeyers?.rejectAll(error);
+    for (const waiters of this.#acknowledgements?.values() ?? []) waiters.rejectAll(error);
     for (const waiters of this.#pingers?.values() ?? []) waiters.rejectAll(error);
     this.#observer.sessionEnded(this, error);
   }

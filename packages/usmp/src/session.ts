@@ -19,6 +19,18 @@ export interface SessionLimits {
   readonly sendBacklog?: number;
 }
 
+/** How to send. */
+export interface SendOptions extends WaitOptions {
+  /** UDP only: wait until the peer has acknowledged all of the message. */
+  readonly acknowledged?: boolean | undefined;
+}
+
+/** How to change the keys. */
+export interface RekeyOptions extends WaitOptions {
+  /** UDP only: also after 64 frames. Only where the peer is known to be of release 2 or later. */
+  readonly force?: boolean;
+}
+
 /** What a finished handshake says about its session. */
 export interface OpenedSession {
   readonly deviceId: string;
@@ -80,7 +92,10 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
     return this.#driver.stats;
   }
 
-  /** The last measured round trip in milliseconds; undefined before the first PONG. */
+  /**
+   * The round trip in milliseconds: the last one that a PONG has shown, over UDP a smoothed one of acknowledgements.
+   * Undefined before the first.
+   */
   get rtt(): number | undefined {
     return this.#driver.rtt;
   }
@@ -97,15 +112,17 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
 
   /**
    * Sends one message. Resolves when it has been handed to the transport and the backlog is under its limit, which
-   * does not mean that the peer has it.
+   * does not mean that the peer has it. Over UDP it can be asked to wait for that: `{ acknowledged: true }`; and there
+   * a message that is never acknowledged ends the session, after 12.5 s.
    *
    * @param data up to 1,808 bytes; a string is sent as UTF-8. The bytes may be reused after the call.
    * @throws {PayloadError} `message_too_large`; nothing was sent
-   * @throws {ArgumentError} it is neither text nor bytes
+   * @throws {ArgumentError} it is neither text nor bytes, or `acknowledged` on another transport than UDP
    * @throws {USMPTimeoutError} `send_timeout`; the message stays on its way
    * @throws {ConnectionClosedError} the session is over, or ends while waiting
+   * @throws {DeliveryError} `not_acknowledged`: the session is over because a message did not arrive
    */
-  send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
+  send(data: Uint8Array | string, options?: SendOptions): Promise<void> {
     return this.#driver.send(data, options);
   }
 
@@ -135,8 +152,10 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
    * close after more than 8 control frames in a second, and each change takes one.
    *
    * @throws {USMPTimeoutError} `rekey_timeout`; the change goes on
+   * @throws {SequenceError} `rekey_unsafe`: over UDP, 64 or more frames have been sent, after which a released peer would
+   * lose others (§9.5); `force` does it all the same
    */
-  rekey(options?: WaitOptions): Promise<void> {
+  rekey(options?: RekeyOptions): Promise<void> {
     return this.#driver.rekey(options);
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { isIP } from 'node:net';
-import { Connection, type ConnectionEvent, type ConnectionSettings } from '../core/connection.js';
+import type { ConnectionEvent, ConnectionSettings } from '../core/connection.js';
 import { ArgumentError, NotConnectedError, type USMPError, USMPTimeoutError } from '../core/errors.js';
 import { DEVICE_ID_LENGTH } from '../core/handshake.js';
 import * as limits from '../core/limits.js';
@@ -15,8 +15,8 @@ import { formatDeviceId, parseDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
 import { type Key, keyBytes } from '../keys.js';
 import { checkNames, checkNumber, LONGEST_DELAY } from '../options.js';
-import { Peer, type PeerOwner } from '../peer.js';
-import type { SessionLimits, USMPSession } from '../session.js';
+import { makeConnection, Peer, type PeerOwner } from '../peer.js';
+import type { SendOptions, SessionLimits, USMPSession } from '../session.js';
 import { SessionDriver, sessionLimits } from '../session-driver.js';
 import { DEFAULT_PORT, formatTransportURL } from '../transports/address.js';
 import { transportOf } from '../transports/registry.js';
@@ -34,7 +34,7 @@ export interface USMPClientOptions extends SessionLimits {
   /** Default 9000. */
   readonly port?: number;
   /** Transport; default `tcp`. */
-  readonly protocol?: 'tcp';
+  readonly protocol?: 'tcp' | 'udp';
   /** IP address of this machine to connect from; default is what the system chooses. */
   readonly localAddress?: string;
   /** `aa:bb:cc:dd:ee:ff`, or six bytes; default random and locally administered, one for this client object. */
@@ -153,7 +153,7 @@ export class USMPClient {
   }
 
   /** As `session.send`. @throws {NotConnectedError} there was no session yet */
-  async send(data: Uint8Array | string, options?: WaitOptions): Promise<void> {
+  async send(data: Uint8Array | string, options?: SendOptions): Promise<void> {
     return this.#require().send(data, options);
   }
 
@@ -192,7 +192,8 @@ export class USMPClient {
       clearTimeout(timer);
     }
     const credentials = { deviceId: this.#deviceId, psk: this.#psk };
-    const connection = new Connection(this.#settings, this.#deadlines.now(), credentials);
+    const now = this.#deadlines.now();
+    const connection = makeConnection(this.#server.transport, this.#settings, now, credentials);
     return new Promise((resolve, reject) => {
       const handshake: PeerOwner = {
         handleEvent: (peer, event) => {

@@ -31,6 +31,10 @@ export const ERROR_CODES = {
   bad_nonce: ['peer', 'a nonce that does not belong to the sequence number'],
   bad_tag: ['peer', 'authentication of a frame failed: it was altered, or sealed under another key'],
   message_too_long: ['peer', 'a message of more than 4 frames'],
+  rekey_unsafe: [
+    'caller',
+    'a released peer would lose frames after this REKEY: force it only where the peer is of release 2 or later',
+  ],
   sequence_spent: ['peer', 'all sequence numbers of a direction are used: connect anew'],
 
   // Time
@@ -49,6 +53,7 @@ export const ERROR_CODES = {
   revoked: ['caller', 'the key of the device was revoked'],
   busy: ['caller', 'the server is full'],
   shutdown: ['caller', 'the server is shutting down'],
+  not_acknowledged: ['network', 'the peer did not acknowledge a message in time'],
   connection_lost: ['network', 'the connection broke without BYE'],
   unreachable: ['network', 'no connection could be opened'],
 
@@ -135,7 +140,7 @@ nameErrors(AuthError, 'AuthError');
 export class CryptoError extends USMPError {}
 nameErrors(CryptoError, 'CryptoError');
 
-/** A sequence number out of order, or none left (`bad_sequence`, `sequence_spent`). */
+/** A sequence number out of order, none left, or used by a peer (`bad_sequence`, `sequence_spent`, `rekey_unsafe`). */
 export class SequenceError extends USMPError {}
 nameErrors(SequenceError, 'SequenceError');
 
@@ -146,6 +151,10 @@ nameErrors(USMPTimeoutError, 'USMPTimeoutError');
 /** The session is over (`bye`, `closed`, `connection_lost`, `idle_timeout`, `replaced`, `revoked`, `shutdown`). */
 export class ConnectionClosedError extends USMPError {}
 nameErrors(ConnectionClosedError, 'ConnectionClosedError');
+
+/** A message was never acknowledged, which ends a session over UDP (`not_acknowledged`). */
+export class DeliveryError extends USMPError {}
+nameErrors(DeliveryError, 'DeliveryError');
 
 /** The client has no open session (`not_connected`). */
 export class NotConnectedError extends USMPError {}

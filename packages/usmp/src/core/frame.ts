@@ -9,8 +9,9 @@ import { crc16 } from './crc16.js';
 import { CRCError, FrameError, MagicError, PayloadError, VersionError } from './errors.js';
 import { HEADER_LENGTH, MAX_PAYLOAD } from './limits.js';
 
-const MAGIC_LOW = 0xcd;
-const MAGIC_HIGH = 0xab;
+/** The first two bytes of every frame. */
+export const MAGIC_LOW = 0xcd;
+export const MAGIC_HIGH = 0xab;
 
 /** The version that this file and its neighbours speak. */
 export const VERSION = 2;
@@ -96,6 +97,19 @@ export function encodeFrame(type: FrameType, seq: number, payload: Uint8Array): 
   frame.set(payload, HEADER_LENGTH);
   writeChecksum(frame, 0, payload.length);
   return frame;
+}
+
+/**
+ * The frame that is a whole datagram (§9), as a view of it.
+ *
+ * @throws {FrameError} it is none
+ */
+export function parseDatagram(datagram: Uint8Array): Frame {
+  const size = measure(datagram, 0, datagram.length);
+  if (size !== datagram.length || size === 0) {
+    throw new PayloadError('bad_length', `a datagram of ${datagram.length} bytes, its frame has ${size}`);
+  }
+  return parse(datagram, 0, size);
 }
 
 /**

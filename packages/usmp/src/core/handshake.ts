@@ -29,16 +29,22 @@ const NONCE_LENGTH = 32;
 const PUBLIC_KEY_LENGTH = 32;
 const MAC_LENGTH = 32;
 
+/** Payload of HELLO without a cookie (§3.1). */
+export const HELLO_LENGTH = DEVICE_ID_LENGTH + PUBLIC_KEY_LENGTH;
+
 /** The only frame that a state takes, and its exact payload length (§3.1). Everything else ends the handshake. */
 const ACCEPTS: Partial<Record<HandshakeState, { type: FrameType; length: number }>> = {
-  HELLO: { type: FrameType.HELLO, length: DEVICE_ID_LENGTH + PUBLIC_KEY_LENGTH },
+  HELLO: { type: FrameType.HELLO, length: HELLO_LENGTH },
   CHALLENGE: { type: FrameType.CHALLENGE, length: NONCE_LENGTH + PUBLIC_KEY_LENGTH },
   HELLO_ACK: { type: FrameType.HELLO_ACK, length: MAC_LENGTH },
   SESSION_OK: { type: FrameType.SESSION_OK, length: SESSION_ID_LENGTH + MAC_LENGTH },
 };
 
 /** The sequence numbers that the released peers put into handshake frames; no receiver checks them. */
+const HELLO_AGAIN_SEQ = 1;
 const HELLO_ACK_SEQ = 2;
+
+const NO_COOKIE = new Uint8Array(0);
 
 /** What the client starts from. */
 export interface ClientCredentials {
@@ -90,12 +96,19 @@ export class Handshake {
     return this.#secrets;
   }
 
-  /** The client's first frame. */
-  hello(): Uint8Array {
-    const client = this.#client!;
-    this.#deviceId = client.deviceId;
-    this.#pair = this.#crypto.generateKeyPair();
-    return encodeFrame(FrameType.HELLO, 0, concat(client.deviceId, this.#pair.publicKey));
+  /** The client's first frame; over UDP again, with the cookie that the server has asked for (§9.2). */
+  hello(cookie: Uint8Array = NO_COOKIE): Uint8Array {
+    const { deviceId } = this.#client!;
+    this.#deviceId = deviceId;
+    this.#pair ??= this.#crypto.generateKeyPair();
+    const seq = cookie.length === 0 ? 0 : HELLO_AGAIN_SEQ;
+    return encodeFrame(FrameType.HELLO, seq, concat(deviceId, this.#pair.publicKey, cookie));
+  }
+
+  /** Whether `handleFrame` would take a frame: it has the type and the length that come next. */
+  expects({ type, payload }: Frame): boolean {
+    const accepted = ACCEPTS[this.#state];
+    return type === accepted?.type && payload.length === accepted.length;
   }
 
   /**

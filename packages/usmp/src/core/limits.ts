@@ -38,6 +38,56 @@ export const MIN_PSK = 16;
 /** Keys valid at once for a device: the new one and the one it replaces. */
 export const MAX_KEYS = 2;
 
+/** A datagram (§9): one frame. */
+export const MAX_DATAGRAM = HEADER_LENGTH + MAX_PAYLOAD;
+
+/** MAC of a UTACK (§9.1): a forger has one chance in 2^64 a datagram. */
+export const ACKNOWLEDGEMENT_MAC_LENGTH = 8;
+
+/** Numbers below the highest one opened that a receiver of datagrams still takes (§9.4). */
+export const REPLAY_WINDOW = 64;
+
+/** A sender of datagrams gives up this long after the first transmission of a frame (§9.1). */
+export const DELIVERY_TIMEOUT = 12_500;
+
+/** A receiver waits this long behind a gap (§9.4): a little longer than its sender. */
+export const GAP_TIMEOUT = 13_000;
+
+/** Retransmission time-outs (§9.1): before the first measurement, and the bounds. */
+export const FIRST_RTO = 500;
+export const MIN_RTO = 100;
+export const MAX_RTO = 5_000;
+
+/**
+ * Handshake frames are repeated at least this often (§9.3): their answer can be lost as well, and the whole handshake
+ * has 10 s.
+ */
+export const MAX_HANDSHAKE_RTO = 1_000;
+
+/** Frames under way (§9.1): half of the replay window, so that a frame repeated late still falls into it. */
+export const MAX_FRAMES_UNDER_WAY = 32;
+
+/** Bytes of frames under way (§9.1): what a released peer holds unread. */
+export const MAX_BYTES_UNDER_WAY = 4_096;
+
+/** A frame is taken for lost when this many frames sent after it have been acknowledged (as RFC 6675). */
+export const LOSS_THRESHOLD = 3;
+
+/** BYE is repeated for this long (§9.3). */
+export const BYE_TIMEOUT = 3_000;
+
+/** Over datagrams, REKEY is safe towards released peers as long as fewer frames than this have been sent (§9.5). */
+export const SAFE_REKEY_FRAMES = 64;
+
+/** A cookie (§9.2). */
+export const COOKIE_LENGTH = 16;
+
+/** Cookies that a client tries in one handshake: forged ones come before the true one. */
+export const MAX_COOKIES_TRIED = 8;
+
+/** A cookie is valid in the period of its making and in the next (§9.2): longer than any handshake. */
+export const COOKIE_PERIOD = 30_000;
+
 /** PONGs owed to a peer that pings and does not read; further PINGs go unanswered (§6.1). */
 export const MAX_PONGS_OWED = 8;
 
@@ -94,3 +144,21 @@ export const BACKOFF_PAIRS = 4_096;
 
 /** A pair without failures for this long is forgotten. */
 export const BACKOFF_MEMORY = 600_000;
+
+/** Cookies handed out to one address at once (§9.2): a site behind one NAT that comes back after a power cut. */
+export const COOKIE_BURST = 256;
+
+/** Cookies for one address a second, from then on. */
+export const COOKIE_RATE = 128;
+
+/** Addresses whose cookies are counted; the least recently seen goes. */
+export const COOKIE_ADDRESSES = 4_096;
+
+/** Reports about datagrams of version 1 a second: they cost their sender nothing. */
+export const STRAY_REPORTS = 20;
+
+/** Sessions that are over and whose peers may ask for the UTACK of their BYE once more; the oldest goes. */
+export const FAREWELLS = 1_024;
+
+/** How long such a peer is answered: as long as a released peer may repeat its BYE. */
+export const FAREWELL_TIME = 15_000;

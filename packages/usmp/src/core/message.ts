@@ -43,6 +43,13 @@ export class Reassembler {
     if (this.#parts.length >= MAX_FRAMES) throw new PayloadError('message_too_long');
   }
 
+  /** Forgets the parts so far. Returns whether there were any. */
+  drop(): boolean {
+    const partial = this.partial;
+    this.#parts = undefined;
+    return partial;
+  }
+
   /** Takes the last, or only, part and returns the message. */
   finish(plaintext: Uint8Array): Uint8Array {
     if (this.#parts === undefined) return plaintext;

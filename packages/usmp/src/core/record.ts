@@ -10,8 +10,14 @@ import type { Aead, CryptoProvider } from './crypto.js';
 import { CryptoError, PayloadError, SequenceError } from './errors.js';
 import { CHECKED_HEADER_LENGTH, type Frame, type FrameType, writeChecksum, writeHeader } from './frame.js';
 import { deriveRekeyKeys, joinKeys, rxKey, swapKeys, type TrafficKeys, txKey } from './key-schedule.js';
-import { HEADER_LENGTH, MAX_SEQUENCE, NONCE_LENGTH, SEAL_OVERHEAD } from './limits.js';
-import { StrictOrder } from './replay.js';
+import {
+  ACKNOWLEDGEMENT_MAC_LENGTH,
+  HEADER_LENGTH,
+  MAX_SEQUENCE,
+  NONCE_LENGTH,
+  SEAL_OVERHEAD,
+} from './limits.js';
+import type { ReplayFilter } from './replay.js';
 
 /** Length of the salt that REKEY carries (§7.1). */
 export const REKEY_SALT_LENGTH = 32;
@@ -19,23 +25,35 @@ export const REKEY_SALT_LENGTH = 32;
 /** Bytes that a frame adds to its plaintext. */
 export const RECORD_OVERHEAD = HEADER_LENGTH + SEAL_OVERHEAD;
 
-/** Both directions of one session. */
-export class RecordLayer {
+/** A frame that authenticated, before it counts as received. */
+export interface OpenedRecord {
+  readonly plaintext: Uint8Array;
+  /** It was received before. */
+  readonly repeat: boolean;
+  /** It came under the receive key before the last REKEY. */
+  readonly underOldKey: boolean;
+}
+
+/** Both directions of one session. `Filter` says in which order frames are taken. */
+export class RecordLayer<Filter extends ReplayFilter = ReplayFilter> {
   readonly #crypto: CryptoProvider;
   readonly #sessionId: Uint8Array;
+  readonly #Filter: new () => Filter;
   #keys: TrafficKeys;
   #tx: Sealer;
-  #rx: Opener;
-  /** While a REKEY of our own is not complete: the keys before it, which the peer may still use (§7.2). */
-  #before: { keys: TrafficKeys; rx: Opener } | undefined;
+  #rx: Opener<Filter>;
+  /** The keys before a REKEY, as long as the peer may still use them (§7.2) or ask again for an answer (§9.5). */
+  #before: { keys: TrafficKeys; rx: Opener<Filter>; repeatsOnly: boolean } | undefined;
   #rekeyComplete = true;
+  #highestSent = -1;
 
-  constructor(crypto: CryptoProvider, sessionId: Uint8Array, keys: TrafficKeys) {
+  constructor(crypto: CryptoProvider, sessionId: Uint8Array, keys: TrafficKeys, filter: new () => Filter) {
     this.#crypto = crypto;
     this.#sessionId = sessionId;
     this.#keys = keys;
+    this.#Filter = filter;
     this.#tx = new Sealer(crypto, keys);
-    this.#rx = new Opener(crypto, keys);
+    this.#rx = new Opener(crypto, keys, filter);
   }
 
   /** Frames that may still be sealed under the present key. */
@@ -43,21 +61,48 @@ export class RecordLayer {
     return MAX_SEQUENCE + 1 - this.#tx.seq;
   }
 
+  /** The number of the next frame. */
+  get nextSequence(): number {
+    return this.#tx.seq;
+  }
+
+  /** The highest number sealed under any key; −1 before the first. */
+  get highestSent(): number {
+    return this.#highestSent;
+  }
+
   /** False from a REKEY on until a frame under the new receive key has been opened (§7.4). */
   get rekeyComplete(): boolean {
     return this.#rekeyComplete;
+  }
+
+  /** The keys in use, `k_tx || k_rx`. */
+  get keys(): TrafficKeys {
+    return this.#keys;
+  }
+
+  /** The filter of the present receive key. */
+  get filter(): Filter {
+    return this.#rx.filter;
+  }
+
+  /** The filter of the receive key before, as long as new frames under it are taken. */
+  get oldFilter(): Filter | undefined {
+    return this.#before?.repeatsOnly ? undefined : this.#before?.rx.filter;
   }
 
   /**
    * Writes a whole frame of `plaintext.length + RECORD_OVERHEAD` bytes to `out` at `offset`. The sequence number is
    * used up whatever becomes of the frame (§4.2).
    *
+   * @returns the sequence number
    * @throws {SequenceError} none is left
    */
-  seal(type: FrameType, plaintext: Uint8Array, out: Uint8Array, offset: number): void {
+  seal(type: FrameType, plaintext: Uint8Array, out: Uint8Array, offset: number): number {
     const tx = this.#tx;
     if (tx.seq > MAX_SEQUENCE) throw new SequenceError('sequence_spent');
     const seq = tx.seq++;
+    if (seq > this.#highestSent) this.#highestSent = seq;
     const length = plaintext.length + SEAL_OVERHEAD;
     writeHeader(out, offset, type, seq, length);
     const payload = offset + HEADER_LENGTH;
@@ -66,10 +111,11 @@ export class RecordLayer {
     copy(out, offset, AAD, CHECKED_HEADER_LENGTH);
     tx.aead.seal(NONCE, AAD, plaintext, out, payload + NONCE_LENGTH);
     writeChecksum(out, offset, length);
+    return seq;
   }
 
   /**
-   * The plaintext of a frame.
+   * The plaintext of a frame of a stream.
    *
    * @throws {PayloadError | SequenceError | CryptoError} it is not the frame that must come next; over a stream that
    * ends the session (§4.3)
@@ -84,24 +130,62 @@ export class RecordLayer {
       );
     }
     // Where both keys await number 0, both are tried (§7.2).
-    const old = this.#before?.rx.order.accepts(seq) ? this.#before.rx : undefined;
-    const current = this.#rx.order.accepts(seq) ? this.#rx : undefined;
-    if (old === undefined && current === undefined) throw sequenceError(seq, this.#before?.rx ?? this.#rx);
+    const old = this.#before?.rx.filter.judge(seq) === 'new' ? this.#before.rx : undefined;
+    const current = this.#rx.filter.judge(seq) === 'new' ? this.#rx : undefined;
+    if (old === undefined && current === undefined)
+      throw sequenceError(seq, (this.#before?.rx ?? this.#rx).filter);
     if (!this.#hasNonceOf(bytes, seq)) throw new CryptoError('bad_nonce');
 
-    writeNonce(NONCE, 0, seq, this.#sessionId);
-    copy(bytes, 0, AAD, CHECKED_HEADER_LENGTH);
-    const sealed = bytes.subarray(HEADER_LENGTH + NONCE_LENGTH);
-    let plaintext = old?.aead.open(NONCE, AAD, sealed);
+    let plaintext = old && this.#decrypt(old, bytes, seq);
     if (plaintext !== undefined) {
-      old!.order.confirm(seq);
+      old!.filter.confirm(seq);
       return plaintext;
     }
-    plaintext = current?.aead.open(NONCE, AAD, sealed);
+    plaintext = current && this.#decrypt(current, bytes, seq);
     if (plaintext === undefined) throw new CryptoError('bad_tag');
-    current!.order.confirm(seq);
+    current!.filter.confirm(seq);
     if (!this.#rekeyComplete) this.#completeRekey();
     return plaintext;
+  }
+
+  /**
+   * Opens a frame that came as a datagram, also one that was received before (§9.4). It does not count as received
+   * until `confirm`.
+   *
+   * @returns undefined when it does not authenticate or its number is refused
+   */
+  authenticate(frame: Frame): OpenedRecord | undefined {
+    const { bytes, seq } = frame;
+    if (bytes.length < RECORD_OVERHEAD || !this.#hasNonceOf(bytes, seq)) return undefined;
+    const standing = this.#rx.filter.judge(seq);
+    if (standing !== 'refused') {
+      const plaintext = this.#decrypt(this.#rx, bytes, seq);
+      if (plaintext !== undefined) return { plaintext, repeat: standing === 'repeat', underOldKey: false };
+    }
+    const before = this.#before;
+    if (before === undefined) return undefined;
+    const oldStanding = before.rx.filter.judge(seq);
+    if (oldStanding === 'refused' || (oldStanding === 'new' && before.repeatsOnly)) return undefined;
+    const plaintext = this.#decrypt(before.rx, bytes, seq);
+    return plaintext && { plaintext, repeat: oldStanding === 'repeat', underOldKey: true };
+  }
+
+  /** Counts a frame that `authenticate` has opened as received. */
+  confirm(seq: number, { underOldKey }: OpenedRecord): void {
+    (underOldKey ? this.#before!.rx : this.#rx).filter.confirm(seq);
+    if (!underOldKey && !this.#rekeyComplete) this.#completeRekey();
+  }
+
+  /** MAC of a UTACK for a frame of the peer (§9.1). */
+  acknowledgementMac(header: Uint8Array, underOldKey: boolean): Uint8Array {
+    return this.#mac(rxKey(underOldKey ? this.#before!.keys : this.#keys), header);
+  }
+
+  /** Whether a MAC is that of a UTACK for a frame of ours; for REKEY itself the key before it serves too (§9.5). */
+  verifyAcknowledgement(header: Uint8Array, mac: Uint8Array, ofRekey: boolean): boolean {
+    if (this.#crypto.equal(this.#mac(txKey(this.#keys), header), mac)) return true;
+    if (!ofRekey || this.#before === undefined) return false;
+    return this.#crypto.equal(this.#mac(txKey(this.#before.keys), header), mac);
   }
 
   /**
@@ -110,18 +194,22 @@ export class RecordLayer {
    */
   rekeyAsInitiator(salt: Uint8Array): void {
     const old = this.#keys;
-    this.#before = { keys: old, rx: this.#rx };
+    this.#before = { keys: old, rx: this.#rx, repeatsOnly: false };
     this.#switch(deriveRekeyKeys(this.#crypto, old, salt, this.#sessionId));
   }
 
-  /** Switches on a REKEY of the peer that has just been opened; where it crosses one of ours, by §7.3. */
-  rekeyAsResponder(salt: Uint8Array): void {
+  /**
+   * Switches on a REKEY of the peer that has just been opened; where it crosses one of ours, by §7.3.
+   *
+   * @param answersRepeats over datagrams: keep the old receive key for repeats until a frame under the new one opens
+   */
+  rekeyAsResponder(salt: Uint8Array, answersRepeats = false): void {
     const crossed = this.#before;
     const old = crossed?.keys ?? this.#keys;
+    const oldRx = crossed?.rx ?? this.#rx;
     const initiatorsOld = swapKeys(old);
     const peersKeys = deriveRekeyKeys(this.#crypto, initiatorsOld, salt, this.#sessionId);
     initiatorsOld.fill(0);
-    old.fill(0);
     if (crossed === undefined) {
       this.#switch(swapKeys(peersKeys));
     } else {
@@ -129,32 +217,46 @@ export class RecordLayer {
       const ours = this.#keys;
       this.#keys = joinKeys(txKey(ours), txKey(peersKeys));
       this.#tx.prepare();
-      this.#rx = new Opener(this.#crypto, this.#keys);
-      this.#before = undefined;
+      this.#rx = new Opener(this.#crypto, this.#keys, this.#Filter);
       ours.fill(0);
     }
     peersKeys.fill(0);
+    this.#before = { keys: old, rx: oldRx, repeatsOnly: true };
+    if (!answersRepeats) this.#forgetBefore();
   }
 
   /** Overwrites the keys. Nothing can be sealed or opened after that. */
   wipe(): void {
     this.#keys.fill(0);
-    this.#before?.keys.fill(0);
-    this.#before = undefined;
+    this.#forgetBefore();
     this.#tx.seq = MAX_SEQUENCE + 1;
   }
 
   #switch(keys: TrafficKeys): void {
     this.#keys = keys;
     this.#tx = new Sealer(this.#crypto, keys);
-    this.#rx = new Opener(this.#crypto, keys);
+    this.#rx = new Opener(this.#crypto, keys, this.#Filter);
     this.#rekeyComplete = false;
   }
 
   #completeRekey(): void {
     this.#rekeyComplete = true;
+    this.#forgetBefore();
+  }
+
+  #forgetBefore(): void {
     this.#before?.keys.fill(0);
     this.#before = undefined;
+  }
+
+  #decrypt(rx: Opener<Filter>, frame: Uint8Array, seq: number): Uint8Array | undefined {
+    writeNonce(NONCE, 0, seq, this.#sessionId);
+    copy(frame, 0, AAD, CHECKED_HEADER_LENGTH);
+    return rx.aead.open(NONCE, AAD, frame.subarray(HEADER_LENGTH + NONCE_LENGTH));
+  }
+
+  #mac(key: Uint8Array, header: Uint8Array): Uint8Array {
+    return this.#crypto.hmacSha256(key, header).subarray(0, ACKNOWLEDGEMENT_MAC_LENGTH);
   }
 
   /** Compares the nonce in front of a payload with `seq || session_id[0..8)` (§4.1). */
@@ -194,15 +296,16 @@ class Sealer {
 }
 
 /** The key for receiving, and the order that it accepts. */
-class Opener {
+class Opener<Filter extends ReplayFilter> {
   readonly #crypto: CryptoProvider;
   readonly #keys: TrafficKeys;
   #aead: Aead | undefined;
-  readonly order = new StrictOrder();
+  readonly filter: Filter;
 
-  constructor(crypto: CryptoProvider, keys: TrafficKeys) {
+  constructor(crypto: CryptoProvider, keys: TrafficKeys, filter: new () => Filter) {
     this.#crypto = crypto;
     this.#keys = keys;
+    this.filter = new filter();
   }
 
   get aead(): Aead {
@@ -221,7 +324,7 @@ function copy(from: Uint8Array, start: number, to: Uint8Array, length: number): 
   for (let i = 0; i < length; i++) to[i] = from[start + i];
 }
 
-function sequenceError(seq: number, expected: Opener): SequenceError {
+function sequenceError(seq: number, { expected }: ReplayFilter): SequenceError {
   if (seq > MAX_SEQUENCE) return new SequenceError('sequence_spent');
-  return new SequenceError('bad_sequence', `sequence number ${seq}, expected ${expected.order.expected}`);
+  return new SequenceError('bad_sequence', `sequence number ${seq}, expected ${expected}`);
 }

@@ -5,7 +5,7 @@
  */
 
 import { channel } from 'node:diagnostics_channel';
-import { Connection, type ConnectionEvent } from '../core/connection.js';
+import type { ConnectionEvent } from '../core/connection.js';
 import { ArgumentError, ConnectionClosedError, type ErrorCode, type USMPError } from '../core/errors.js';
 import { BACKOFF_MEMORY, BACKOFF_PAIRS } from '../core/limits.js';
 import { addStats, type ConnectionStats, emptyStats } from '../core/stats.js';
@@ -15,16 +15,16 @@ import { normalizeDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
 import { type KeyBytes, type KeyRing, makeKeyRing, type PSK } from '../keys.js';
 import { checkNumber } from '../options.js';
-import { Peer } from '../peer.js';
+import { makeConnection, Peer } from '../peer.js';
 import type { USMPSession } from '../session.js';
 import { SessionDriver, type SessionObserver } from '../session-driver.js';
 import { transportOf } from '../transports/registry.js';
-import type { Link, Listener } from '../transports/transport.js';
+import type { Link, Listener, Transport } from '../transports/transport.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
 import { Backoff, HalfOpenSlots } from './admission.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
 import { readOptions, type ServerConfig, type USMPServerOptions } from './options.js';
-import { type Refusal, RefusalLog, type RefusalReason } from './refusal.js';
+import { explain, type Refusal, RefusalLog, type RefusalReason, reasonOf } from './refusal.js';
 
 /** What `server.on` can listen to. */
 export type USMPServerEvents = {
@@ -275,16 +275,24 @@ export class USMPServer {
 
   async #start(text: string): Promise<Listener> {
     const { transport, url } = transportOf(text);
-    return transport.listen(url, (link) => this.#accept(link));
+    return transport.listen(
+      url,
+      (link) => this.#accept(link, transport),
+      (stray, error) => {
+        const reason = reasonOf(error) ?? 'bad-frame';
+        this.#refuse({ ...stray, reason, deviceId: undefined, message: explain(reason, error), error });
+      },
+    );
   }
 
   // ── From a link to a session ───────────────────────────────────────────────────────────────────────────────────
 
-  #accept(link: Link): void {
+  #accept(link: Link, transport: Transport): void {
     if (this.#state !== 'listening') return link.destroy();
     const now = this.#deadlines.now();
     const halfOpen = new HalfOpen(this.#gatekeeper, link.address);
-    const peer = new Peer(link, new Connection(this.#config.settings, now), this.#deadlines, halfOpen);
+    const connection = makeConnection(transport, this.#config.settings, now);
+    const peer = new Peer(link, connection, this.#deadlines, halfOpen);
     halfOpen.peer = peer;
     this.#peers.add(peer);
     this.#halfOpen.add(halfOpen);
@@ -359,7 +367,10 @@ export class USMPServer {
 
   #drop(halfOpen: HalfOpen, refusal: Refusal | undefined): void {
     this.#halfOpen.delete(halfOpen);
-    if (refusal === undefined) return;
+    if (refusal !== undefined) this.#refuse(refusal);
+  }
+
+  #refuse(refusal: Refusal): void {
     const { reason, deviceId, address } = refusal;
     const now = this.#deadlines.now();
     if (deviceId !== undefined && FAILURES.includes(reason)) this.#backoff.failed(address, deviceId, now);

@@ -7,8 +7,9 @@
 import { parseTransportURL } from './address.js';
 import { tcp } from './tcp.js';
 import type { Transport } from './transport.js';
+import { udp } from './udp.js';
 
-const TRANSPORTS: Readonly<Record<string, Transport>> = { tcp };
+const TRANSPORTS: Readonly<Record<string, Transport>> = { tcp, udp };
 
 /**
  * Finds the transport of a URL.

@@ -5,15 +5,17 @@
  */
 
 import net from 'node:net';
-import { TransportError } from '../core/errors.js';
 import { formatEndpoint, formatTransportURL, hostOf, limitKey, plainAddress, portOf } from './address.js';
-import type { Link, LinkHandler, Listener, Transport, TransportURL } from './transport.js';
+import { connectError, listenError } from './socket-errors.js';
+import type { Link, LinkHandler, Listener, Transport } from './transport.js';
 
 /** Connections that the kernel holds while the process is busy: a fleet reconnects all at once. */
 const ACCEPT_BACKLOG = 4_096;
 
 /** `tcp://HOST:PORT`. */
 export const tcp: Transport = {
+  framing: 'stream',
+
   listen(url, onLink) {
     return new Promise((resolve, reject) => {
       const server = net.createServer({ noDelay: true }, (socket) => onLink(new TcpLink(socket)));
@@ -146,75 +148,4 @@ function onError(): void {}
 
 function onClose(this: HandledSocket): void {
   this[HANDLER]!.handleClosed();
-}
-
-function listenError(url: TransportURL, error: NodeJS.ErrnoException): TransportError {
-  const where = formatEndpoint(hostOf(url), portOf(url));
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return new TransportError(
-        'address_in_use',
-        `${where} is in use: stop the other program or choose another port`,
-        {
-          cause: error,
-        },
-      );
-    case 'EACCES':
-      return new TransportError(
-        'unreachable',
-        `no permission to listen on ${where}: choose a port above 1023`,
-        {
-          cause: error,
-        },
-      );
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new TransportError(
-        'unreachable',
-        `${where} is no address of this machine: try 0.0.0.0 for all of them`,
-        {
-          cause: error,
-        },
-      );
-    default:
-      return new TransportError('unreachable', `cannot listen on ${where}: ${error.message}`, {
-        cause: error,
-      });
-  }
-}
-
-function connectError(
-  url: TransportURL,
-  localAddress: string | undefined,
-  error: NodeJS.ErrnoException,
-): TransportError {
-  const where = formatEndpoint(hostOf(url), portOf(url));
-  const from = localAddress === undefined ? '' : ` from ${localAddress}`;
-  return new TransportError('unreachable', `cannot connect to ${where}${from}: ${explainConnect(error)}`, {
-    cause: error,
-  });
-}
-
-function explainConnect(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'nothing listens there; is the server running, and is it this port?';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'the host name is not known; check its spelling and the DNS';
-    case 'ETIMEDOUT':
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'no answer; check the address, the network and the firewall';
-    case 'EADDRNOTAVAIL':
-      return 'no such address or no free port on this machine; check localAddress';
-    case 'EINVAL':
-    case 'EAFNOSUPPORT':
-      return 'the two addresses do not go together; give both as IPv4 or both as IPv6';
-    case 'EMFILE':
-    case 'ENFILE':
-      return 'no file descriptor is free; raise the limit (ulimit -n) or open fewer connections';
-    default:
-      return error.message || (error.code ?? 'unknown reason');
-  }
 }

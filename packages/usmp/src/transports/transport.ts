@@ -1,10 +1,12 @@
 /**
- * What a transport must do: bytes in order, both ways, and nothing else. This is all that a listener may touch; keys,
- * frames and sessions are none of its business.
+ * What a transport must do: bytes both ways, as a stream or as datagrams, and nothing else. This is all that a listener
+ * may touch; keys, frames and sessions are none of its business.
  *
  * @module
  */
 
+import type { Farewell } from '../core/connection.js';
+import type { USMPError } from '../core/errors.js';
 import type { AbortSignalLike } from '../waiting.js';
 
 /** One open line to one peer. */
@@ -24,12 +26,15 @@ export interface Link {
   resume(): void;
   /** Sends what was written and hangs up. */
   close(): void;
-  /** Drops everything at once. */
-  destroy(): void;
+  /** Drops everything at once. Over datagrams a session that is over can leave a farewell behind. */
+  destroy(farewell?: Farewell): void;
 }
 
 /** Who sits at our end of a link. */
 export interface LinkHandler {
+  /** The peer has proved who it is. */
+  readonly authenticated: boolean;
+  /** Bytes of the stream, cut anywhere, or one datagram. */
   handleBytes(bytes: Uint8Array): void;
   /** The link takes more after a `write` that returned false. */
   handleDrain(): void;
@@ -38,6 +43,9 @@ export interface LinkHandler {
   /** The link is gone, for whatever reason. Called once, and last. */
   handleClosed(): void;
 }
+
+/** Somebody who knocked, cannot be let in, and for whom no link was opened. */
+export type Stray = Pick<Link, 'transport' | 'peer' | 'address'>;
 
 /** An open door. */
 export interface Listener {
@@ -65,8 +73,14 @@ export interface LinkOptions {
 
 /** A way to open links, by URL. */
 export interface Transport {
+  /** What one `write` and one `handleBytes` carry. */
+  readonly framing: 'stream' | 'datagram';
   /** @throws {TransportError} `address_in_use`, `unreachable` */
-  listen(url: TransportURL, onLink: (link: Link) => void): Promise<Listener>;
+  listen(
+    url: TransportURL,
+    onLink: (link: Link) => void,
+    onStray?: (stray: Stray, error: USMPError) => void,
+  ): Promise<Listener>;
   /** @throws {TransportError} `unreachable` */
   connect(url: TransportURL, options: LinkOptions): Promise<Link>;
 }

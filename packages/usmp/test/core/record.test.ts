@@ -4,6 +4,7 @@ import { encodeFrame, type Frame, FrameDecoder, FrameType } from '#dist/core/fra
 import { joinKeys } from '#dist/core/key-schedule.js';
 import { MAX_PLAINTEXT } from '#dist/core/limits.js';
 import { RECORD_OVERHEAD, REKEY_SALT_LENGTH, RecordLayer } from '#dist/core/record.js';
+import { StrictOrder } from '#dist/core/replay.js';
 import { hex, pattern, toHex } from '../support/bytes.js';
 import { isWiped, WatchedCrypto } from '../support/crypto.js';
 
@@ -13,8 +14,8 @@ const SALT = { a: hex('aa'.repeat(REKEY_SALT_LENGTH)), b: hex('bb'.repeat(REKEY_
 
 function pair() {
   const crypto = new WatchedCrypto();
-  const a = new RecordLayer(crypto, SESSION_ID, joinKeys(KEYS.a, KEYS.b));
-  const b = new RecordLayer(crypto, SESSION_ID, joinKeys(KEYS.b, KEYS.a));
+  const a = new RecordLayer(crypto, SESSION_ID, joinKeys(KEYS.a, KEYS.b), StrictOrder);
+  const b = new RecordLayer(crypto, SESSION_ID, joinKeys(KEYS.b, KEYS.a), StrictOrder);
   return { a, b, crypto };
 }
 
@@ -266,8 +267,8 @@ describe('keys that are no longer needed are wiped', () => {
     for (const [i, reach] of points.entries()) {
       const crypto = new WatchedCrypto();
       const initial = [joinKeys(KEYS.a, KEYS.b), joinKeys(KEYS.b, KEYS.a)] as const;
-      const a = new RecordLayer(crypto, SESSION_ID, initial[0]);
-      const b = new RecordLayer(crypto, SESSION_ID, initial[1]);
+      const a = new RecordLayer(crypto, SESSION_ID, initial[0], StrictOrder);
+      const b = new RecordLayer(crypto, SESSION_ID, initial[1], StrictOrder);
       reach(a, b);
       a.wipe();
       b.wipe();

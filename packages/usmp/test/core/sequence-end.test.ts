@@ -10,7 +10,7 @@ import { patchedConnection } from '../support/patched-core.js';
 const LEFT = 21;
 
 /** The last number that may be used is 2^32 - 2: nobody can wait for it, so here the counting starts near it. */
-let core: typeof import('#dist/core/connection.js');
+let core: typeof import('#dist/core/stream-connection.js');
 before(async () => {
   const first = MAX_SEQUENCE - (LEFT - 1);
   core = await patchedConnection([
@@ -20,7 +20,7 @@ before(async () => {
 });
 
 function open(options: PairOptions = {}): Pair {
-  return Pair.open({ ...options, Connection: core.Connection });
+  return Pair.open({ ...options, StreamConnection: core.StreamConnection });
 }
 
 /** All frames that a side has written, in order. */

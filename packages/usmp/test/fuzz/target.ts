@@ -1,9 +1,10 @@
 /** Runs a fuzz case against the real code, and checks what must hold whatever arrives. */
 
 import assert from 'node:assert/strict';
-import { Connection, type ConnectionEvent, type ConnectionSettings } from '#dist/core/connection.js';
+import type { Connection, ConnectionEvent, ConnectionSettings } from '#dist/core/connection.js';
 import type { CryptoProvider } from '#dist/core/crypto.js';
 import { ERROR_CODES, USMPError } from '#dist/core/errors.js';
+import { StreamConnection } from '#dist/core/stream-connection.js';
 import { hex, pattern, toHex, utf8 } from '../support/bytes.js';
 import { importKeyPair, scriptedCrypto } from '../support/crypto.js';
 import { sessionNamed } from '../support/vectors.js';
@@ -42,7 +43,7 @@ export function connect(role: Case['role']): Connection {
     idleTimeout: 60_000,
     decoyKey: DECOY,
   };
-  return new Connection(settings, 0, role === 'client' ? { deviceId: DEVICE_ID, psk: PSK } : undefined);
+  return new StreamConnection(settings, 0, role === 'client' ? { deviceId: DEVICE_ID, psk: PSK } : undefined);
 }
 
 /** One connection, and what it has told. */

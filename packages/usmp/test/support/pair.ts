@@ -3,8 +3,9 @@
  * corrupt and fall silent. The same seed gives the same run.
  */
 
-import { Connection, type ConnectionEvent, type ConnectionSettings } from '#dist/core/connection.js';
+import type { Connection, ConnectionEvent, ConnectionSettings } from '#dist/core/connection.js';
 import type { USMPError } from '#dist/core/errors.js';
+import { StreamConnection } from '#dist/core/stream-connection.js';
 import { hex, utf8 } from './bytes.js';
 import { WatchedCrypto } from './crypto.js';
 import { SeededRandom } from './random.js';
@@ -24,7 +25,7 @@ export interface PairOptions {
   /** Milliseconds from one end to the other: the least and the most. Order is kept. */
   readonly delay?: readonly [number, number];
   /** Another class than the real one: a patched core. */
-  readonly Connection?: typeof Connection;
+  readonly StreamConnection?: typeof StreamConnection;
   /** The line cuts what is written into pieces of at most this many bytes. */
   readonly largestPiece?: number;
 }
@@ -42,7 +43,7 @@ export class Pair {
     const random = new SeededRandom(options.seed ?? 1);
     this.#serverKeys = 'serverKeys' in options ? options.serverKeys : [PSK];
     const psk = options.clientKey ?? PSK;
-    const Type = options.Connection ?? Connection;
+    const Type = options.StreamConnection ?? StreamConnection;
     this.client = new End(this, 'client', new Line(random, options), (crypto) => {
       return new Type({ ...settings(options.client), crypto }, 0, { deviceId: DEVICE_ID, psk });
     });

@@ -15,10 +15,10 @@ export interface Patch {
   readonly to: string;
 }
 
-/** The module `connection` of a core that differs by the patches. Its classes are not those of the real one. */
+/** The module `stream-connection` of a core that differs by the patches. Its classes are not those of the real one. */
 export async function patchedConnection(
   patches: readonly Patch[],
-): Promise<typeof import('#dist/core/connection.js')> {
+): Promise<typeof import('#dist/core/stream-connection.js')> {
   const folder = await mkdtemp(join(tmpdir(), 'usmp-core-'));
   try {
     await cp(CORE, folder, { recursive: true });
@@ -30,7 +30,7 @@ export async function patchedConnection(
         throw new Error(`${file} has "${from}" ${parts.length - 1} times, must be once`);
       await writeFile(join(folder, file), parts.join(to));
     }
-    return await import(pathToFileURL(join(folder, 'connection.js')).href);
+    return await import(pathToFileURL(join(folder, 'stream-connection.js')).href);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,8 +1,9 @@
 /** The vectors of spec/vectors, and a side of a conversation whose chance is scripted by them. */
 
 import { readFileSync } from 'node:fs';
-import { Connection, type ConnectionEvent } from '#dist/core/connection.js';
+import type { Connection, ConnectionEvent } from '#dist/core/connection.js';
 import type { ErrorCode, USMPError } from '#dist/core/errors.js';
+import { StreamConnection } from '#dist/core/stream-connection.js';
 import { hex } from './bytes.js';
 import { scriptedCrypto } from './crypto.js';
 
@@ -114,8 +115,8 @@ export class ScriptedEnd {
     this.session = session;
     this.connection =
       role === 'client'
-        ? new Connection(settings, 0, { deviceId: hex(session.device_id), psk: hex(session.psk) })
-        : new Connection({ ...settings, decoyKey: hex(session.psk).reverse() }, 0);
+        ? new StreamConnection(settings, 0, { deviceId: hex(session.device_id), psk: hex(session.psk) })
+        : new StreamConnection({ ...settings, decoyKey: hex(session.psk).reverse() }, 0);
   }
 
   /** A side whose handshake is done. */

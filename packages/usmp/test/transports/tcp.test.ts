@@ -7,6 +7,7 @@ import { coded, eventually, within } from '../server/live.js';
 
 /** Keeps all that happens at one end of a link. */
 class Recorder implements LinkHandler {
+  readonly authenticated = true;
   readonly link: Link;
   readonly happened: string[] = [];
   received = '';
