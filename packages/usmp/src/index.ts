@@ -9,6 +9,7 @@ export * from './core/errors.js';
 export { MAX_MESSAGE } from './core/limits.js';
 export type { ConnectionStats } from './core/stats.js';
 export { formatDeviceId, normalizeDeviceId, parseDeviceId } from './device-id.js';
+export type { KeyLog } from './key-log.js';
 export type { Key, KeyLookup, KeyMap, Keys, PSK } from './keys.js';
 export type { Logger } from './logger.js';
 export type { BackoffOptions } from './server/admission.js';

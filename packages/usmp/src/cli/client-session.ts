@@ -7,11 +7,12 @@
 import type { Command } from 'commander';
 import { type RefusalReason, USMPClient, USMPError, type USMPSession } from '../index.js';
 import { events } from './json-events.js';
+import { type KeyLogOptions, keyLogOf } from './key-log-file.js';
 import { addKeyOptions, type KeyOptions, resolveKey } from './key-options.js';
 import { numberFrom } from './option-values.js';
 import { stopSignal } from './stop-signal.js';
 
-export interface ClientOptions extends KeyOptions {
+export interface ClientOptions extends KeyOptions, KeyLogOptions {
   readonly deviceId?: string;
   /** Seconds. */
   readonly timeout: number;
@@ -41,8 +42,13 @@ export async function withSession(
   use: (open: OpenSession) => Promise<void>,
 ): Promise<void> {
   const { deviceId } = options;
-  const psk = resolveKey(options, (message) => process.stderr.write(`usmp: ${message}\n`));
-  const client = new USMPClient(deviceId === undefined ? { url, psk } : { url, psk, deviceId });
+  const warn = (message: string) => process.stderr.write(`usmp: ${message}\n`);
+  const client = new USMPClient({
+    url,
+    psk: resolveKey(options, warn),
+    ...(deviceId !== undefined && { deviceId }),
+    ...keyLogOf(options, warn),
+  });
   const stop = stopSignal();
   stop.addEventListener('abort', () => client.disconnect());
   const session = await open(client, url, options, stop);

@@ -14,6 +14,7 @@ import { EXIT_CODES_HELP, UsageError } from './exit-codes.js';
 import { Inbox } from './inbox.js';
 import { events } from './json-events.js';
 import { readBytes } from './key-file.js';
+import { addKeyLogOption } from './key-log-file.js';
 import { KEY_HELP } from './key-options.js';
 import { show, showInLine } from './message-text.js';
 import { collect, numberFrom } from './option-values.js';
@@ -36,7 +37,7 @@ export function addConnect(program: Command): void {
       'Sends messages and waits for one reply to each. Without --send and --file the messages are the lines of standard input.',
     )
     .argument('<url>', 'such as tcp://127.0.0.1:9000');
-  addClientOptions(command)
+  addKeyLogOption(addClientOptions(command))
     .option('--send <text>', 'message to send; repeatable', collect)
     .option('--file <file>', `send the content of a file as one message, up to ${MAX_MESSAGE} bytes`)
     .option('--interval <ms>', 'wait between messages', numberFrom(0, 'milliseconds'), 0)

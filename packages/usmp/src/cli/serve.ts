@@ -9,6 +9,7 @@ import { type Logger, type PSK, TransportError, USMPServer, type USMPSession } f
 import { LocalError } from './exit-codes.js';
 import { events } from './json-events.js';
 import { exposureOf } from './key-file.js';
+import { addKeyLogOption, type KeyLogOptions, keyLogOf } from './key-log-file.js';
 import { addKeyOptions, KEY_HELP, type KeyOptions, resolveKey } from './key-options.js';
 import { readKeys, watchKeys } from './keys-file.js';
 import { LOG_LEVELS, type LogLevel, makeLog } from './log.js';
@@ -17,7 +18,7 @@ import { collect } from './option-values.js';
 import { aborted, stopSignal } from './stop-signal.js';
 import { openSwitchboard } from './switchboard.js';
 
-interface ServeOptions extends KeyOptions {
+interface ServeOptions extends KeyOptions, KeyLogOptions {
   readonly listen?: readonly string[];
   readonly keys?: string;
   readonly echo?: true;
@@ -34,8 +35,12 @@ export function addServe(program: Command): void {
     .description(
       'Accepts devices and prints what they send. What is typed goes to all of them, or to one as "@ID text".',
     )
-    .option('--listen <url>', `where to listen; repeatable (default: "${DEFAULT_LISTEN}")`, collect);
-  addKeyOptions(command)
+    .option(
+      '--listen <url>',
+      `where to listen, as tcp://HOST:PORT or udp://HOST:PORT; repeatable (default: "${DEFAULT_LISTEN}")`,
+      collect,
+    );
+  addKeyLogOption(addKeyOptions(command))
     .option('--keys <file>', 'JSON object of device id to key or [new, old], "*" for all others')
     .option('--echo', 'send every message back instead of printing it')
     .option('--json', 'print events as JSON, one a line')
@@ -59,6 +64,7 @@ async function serve(options: ServeOptions): Promise<void> {
     listen: options.listen ?? DEFAULT_LISTEN,
     psk: keysOf(options, log),
     logger: log,
+    ...keyLogOf(options, log.warn),
   });
   report(server, options);
   await listen(server);

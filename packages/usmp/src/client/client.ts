@@ -13,6 +13,7 @@ import { nodeCrypto } from '../crypto/node.js';
 import { Deadlines } from '../deadlines.js';
 import { formatDeviceId, parseDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
+import { type KeyLog, keyLogSetting } from '../key-log.js';
 import { type Key, keyBytes } from '../keys.js';
 import { checkNames, checkNumber, LONGEST_DELAY } from '../options.js';
 import { makeConnection, Peer, type PeerOwner } from '../peer.js';
@@ -45,6 +46,8 @@ export interface USMPClientOptions extends SessionLimits {
   readonly keepaliveInterval?: number;
   /** Close the session when nothing was heard for this long; default 90,000, 0 for never. */
   readonly idleTimeout?: number;
+  /** Is told the keys of its sessions, a line each, for `usmp decode`: whoever gets them can read and forge everything. */
+  readonly dangerKeyLog?: KeyLog;
 }
 
 /** What `client.on` can listen to. */
@@ -67,6 +70,7 @@ const OPTION_NAMES = [
   'idleTimeout',
   'receiveQueue',
   'sendBacklog',
+  'dangerKeyLog',
 ];
 
 /**
@@ -111,7 +115,13 @@ export class USMPClient {
     checkNumber('handshakeTimeout', handshakeTimeout);
     checkNumber('keepaliveInterval', keepaliveInterval);
     checkNumber('idleTimeout', idleTimeout);
-    this.#settings = { crypto: nodeCrypto, handshakeTimeout, keepaliveInterval, idleTimeout };
+    this.#settings = {
+      crypto: nodeCrypto,
+      handshakeTimeout,
+      keepaliveInterval,
+      idleTimeout,
+      ...keyLogSetting(options.dangerKeyLog),
+    };
     this.#sessionLimits = sessionLimits(options);
   }
 

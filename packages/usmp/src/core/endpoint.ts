@@ -137,7 +137,8 @@ export class Endpoint<Peer extends EndpointPeer> {
     try {
       parseDatagram(datagram);
     } catch (error) {
-      if (!(error instanceof VersionError) || !this.#mayReport(now)) return undefined;
+      if (!(error instanceof VersionError) || error.code !== 'version_1') return undefined;
+      if (!this.#mayReport(now)) return undefined;
       return { type: 'stray', error };
     }
     const length = datagram.length - HEADER_LENGTH;

@@ -8,6 +8,7 @@ import type { ConnectionSettings } from '../core/connection.js';
 import { ArgumentError } from '../core/errors.js';
 import * as limits from '../core/limits.js';
 import { nodeCrypto } from '../crypto/node.js';
+import { type KeyLog, keyLogSetting } from '../key-log.js';
 import { type KeyRing, makeKeyRing, type PSK } from '../keys.js';
 import type { Logger } from '../logger.js';
 import { checkNames, checkNumber } from '../options.js';
@@ -45,6 +46,8 @@ export interface USMPServerOptions extends SessionLimits {
   readonly backoff?: BackoffOptions;
   /** Where to say what happens; default nowhere. */
   readonly logger?: Logger;
+  /** Is told all keys of all sessions, a line each, for `usmp decode`: whoever gets them can read and forge everything. */
+  readonly dangerKeyLog?: KeyLog;
 }
 
 /** The same, complete. */
@@ -77,6 +80,7 @@ const OPTION_NAMES = [
   'sendBacklog',
   'backoff',
   'logger',
+  'dangerKeyLog',
 ];
 
 /** @throws {ArgumentError} an option cannot be used; the message says which and why */
@@ -93,6 +97,7 @@ export function readOptions(options: USMPServerOptions): ServerConfig {
       keepaliveInterval: number('keepaliveInterval', options.keepaliveInterval ?? 0),
       idleTimeout: number('idleTimeout', options.idleTimeout ?? limits.SERVER_IDLE_TIMEOUT),
       decoyKey: nodeCrypto.randomBytes(32),
+      ...keyLogSetting(options.dangerKeyLog),
     },
     sessionLimits: sessionLimits(options),
     maxSessions: number('maxSessions', options.maxSessions ?? limits.MAX_SESSIONS, 1),

@@ -410,12 +410,13 @@ export class USMPServer {
     this.#state = 'closing';
     // Listeners that are still being opened have to be closed as well.
     await this.#starting;
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    const closed = this.#listeners.map((listener) => listener.close());
     for (const halfOpen of [...this.#halfOpen.entries()]) halfOpen.abandon();
     for (const { driver } of [...this.#sessions.values()]) driver.close(ended('shutdown'));
     // A handler is done when its session's link is gone as well.
     if (this.#running > 0) await this.#handlersDone.wait({ timeout }, 'closed').catch(() => {});
     for (const peer of [...this.#peers]) peer.link.destroy();
+    await Promise.all(closed);
     this.#listeners = [];
     this.#state = 'closed';
   }

@@ -51,7 +51,10 @@ export type Stray = Pick<Link, 'transport' | 'peer' | 'address'>;
 export interface Listener {
   /** Where it can be reached, with the real port. */
   readonly url: string;
-  /** Takes no more links; those that are open live on. */
+  /**
+   * Takes no more links from now on; those that are open live on. Resolves when the address is free again, for which a
+   * transport may need its last link to be gone.
+   */
   close(): Promise<void>;
 }
 

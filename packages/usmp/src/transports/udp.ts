@@ -136,12 +136,16 @@ class UdpListener implements Listener {
   readonly #endpoint = new Endpoint<UdpLink>(nodeCrypto);
   #links = 0;
   #accepting = true;
+  readonly #closed: Promise<void>;
 
   constructor(socket: dgram.Socket, host: string, onLink: OnLink, onStray: OnStray) {
     this.#socket = socket;
     this.#onLink = onLink;
     this.#onStray = onStray;
     this.url = formatTransportURL('udp', host, socket.address().port);
+    this.#closed = new Promise((resolve) => {
+      socket.once('close', resolve);
+    });
     socket.on('message', (datagram, { address, port }) => {
       this.#handleDatagram(plain(datagram), new UdpSource(address, port));
     });
@@ -152,9 +156,10 @@ class UdpListener implements Listener {
   }
 
   /** The socket serves those who are there, and closes behind the last. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#accepting = false;
     this.#closeWhenEmpty();
+    return this.#closed;
   }
 
   remove(link: UdpLink, farewell: Farewell | undefined): void {
