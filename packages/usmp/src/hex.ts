@@ -1,9 +1,7 @@
 /** The two digits of each byte. */
 const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-/** Bytes as hexadecimal digits in lower case. */
+/** Bytes as hexadecimal digits in lower case. Joined, because strings that are added up keep their parts alive. */
 export function hex(bytes: Uint8Array, separator = ''): string {
-  let text = DIGITS[bytes[0]] ?? '';
-  for (let i = 1; i < bytes.length; i++) text += separator + DIGITS[bytes[i]];
-  return text;
+  return Array.from(bytes, (byte) => DIGITS[byte]).join(separator);
 }

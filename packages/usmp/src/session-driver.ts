@@ -17,7 +17,7 @@ import {
   type SessionStats,
   USMPSession,
 } from './session.js';
-import { Waiters, type WaitOptions } from './waiting.js';
+import { type Waiter, Waiters, type WaitOptions } from './waiting.js';
 
 /** What a session tells whoever made it. */
 export interface SessionObserver {
@@ -93,15 +93,23 @@ export class SessionDriver implements PeerOwner {
 
   recv(options?: WaitOptions): Promise<Uint8Array> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    const message = this.#queue?.shift();
-    if (message !== undefined) {
-      this.#queuedBytes -= message.length + MESSAGE_OVERHEAD;
-      if (this.#queuedBytes <= this.#limits.receiveQueue / 2) this.peer.resume();
-      return Promise.resolve(message);
-    }
+    const message = this.#takeQueued();
+    if (message !== undefined) return Promise.resolve(message);
     if (this.#error !== undefined) return Promise.reject(this.#error);
     this.#receivers ??= new Waiters();
     return this.#receivers.wait(options, 'receive_timeout');
+  }
+
+  /** As `recv`, for iterators. Not by way of `recv`: what waits here waits in every idle session. */
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return new Promise((resolve, reject) => {
+      const waiter = new NextMessage(resolve, reject);
+      const message = this.#takeQueued();
+      if (message !== undefined) return waiter.resolve(message);
+      if (this.#error !== undefined) return waiter.reject(this.#error);
+      this.#receivers ??= new Waiters();
+      this.#receivers.add(waiter);
+    });
   }
 
   async ping(options?: WaitOptions): Promise<number> {
@@ -200,6 +208,14 @@ export class SessionDriver implements PeerOwner {
     return sending;
   }
 
+  #takeQueued(): Uint8Array | undefined {
+    const message = this.#queue?.shift();
+    if (message === undefined) return undefined;
+    this.#queuedBytes -= message.length + MESSAGE_OVERHEAD;
+    if (this.#queuedBytes <= this.#limits.receiveQueue / 2) this.peer.resume();
+    return message;
+  }
+
   #deliver(message: Uint8Array): void {
     if (this.#receivers?.resolveFirst(message)) return;
     this.#queue ??= [];
@@ -217,6 +233,38 @@ export class SessionDriver implements PeerOwner {
     for (const waiters of this.#pingers?.values() ?? []) waiters.rejectAll(error);
     this.#observer.sessionEnded(this, error);
   }
+}
+
+/** Who iterates over a session: an orderly end is the end of the loop, any other is thrown. */
+class NextMessage implements Waiter<Uint8Array> {
+  readonly #resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    resolve: (result: IteratorResult<Uint8Array, undefined>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  resolve(value: Uint8Array): void {
+    this.#resolve({ done: false, value });
+  }
+
+  reject(error: unknown): void {
+    if (isOrderly(error)) this.#resolve({ done: true, value: undefined });
+    else this.#reject(error);
+  }
+}
+
+/** Whether a session ended by BYE from either side. */
+function isOrderly(error: unknown): boolean {
+  return (
+    error instanceof ConnectionClosedError &&
+    error.code !== 'connection_lost' &&
+    error.code !== 'idle_timeout'
+  );
 }
 
 function noMessage(data: unknown): ArgumentError {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ConnectionClosedError, type USMPError } from './core/errors.js';
+import type { USMPError } from './core/errors.js';
 import type { ConnectionStats } from './core/stats.js';
 import { hex } from './hex.js';
 import type { SessionDriver } from './session-driver.js';
@@ -174,24 +174,23 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
 
   /** All messages until an orderly end; throws after any other. Leaving the loop does not close the session. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
-    const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
-      try {
-        return { done: false, value: await this.recv() };
-      } catch (error) {
-        const ended = this.#driver.error;
-        if (ended === undefined || error !== ended || !isOrderly(ended)) throw error;
-        return { done: true, value: undefined };
-      }
-    };
-    return { next, [Symbol.asyncIterator]: () => this[Symbol.asyncIterator]() };
+    return new Messages(this.#driver);
   }
 }
 
-/** Whether a session ended by BYE from either side. */
-function isOrderly(error: USMPError): boolean {
-  return (
-    error instanceof ConnectionClosedError &&
-    error.code !== 'connection_lost' &&
-    error.code !== 'idle_timeout'
-  );
+/** The messages of a session, one after the other. */
+class Messages implements AsyncIterableIterator<Uint8Array> {
+  readonly #driver: SessionDriver;
+
+  constructor(driver: SessionDriver) {
+    this.#driver = driver;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return this.#driver.next();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    return this;
+  }
 }

@@ -77,6 +77,7 @@ interface Transmission extends FrameUnderWay {
 /** The sending side: a window of frames under way, which opens while acknowledgements come back. */
 export class SendWindow {
   readonly roundTrip: RoundTrip;
+  /** Frames stand in the order of their numbers. */
   readonly #underWay: Transmission[] = [];
   #bytes = 0;
   #order = 0;
@@ -225,7 +226,7 @@ export class SendWindow {
     frame.overtaken = 0;
   }
 
-  /** Frames stand in the order of their numbers, and mostly the first is wanted. */
+  /** Mostly the first is wanted. */
   #indexOf(seq: number): number {
     for (let index = 0; index < this.#underWay.length; index++) {
       if (this.#underWay[index].seq === seq) return index;
@@ -253,7 +254,7 @@ interface HeldFrame extends ReceivedFrame {
 export class ReceiveWindow extends SlidingWindow {
   #next = 0;
   #held: Map<number, HeldFrame> | undefined;
-  #gapUntil = Number.POSITIVE_INFINITY;
+  #gapUntil: number | undefined;
 
   override judge(seq: number): Standing {
     const standing = super.judge(seq);
@@ -271,7 +272,7 @@ export class ReceiveWindow extends SlidingWindow {
   hold(seq: number, frame: ReceivedFrame, now: number): void {
     this.#held ??= new Map();
     this.#held.set(seq, { type: frame.type, plaintext: frame.plaintext, arrivedAt: now });
-    this.#gapUntil = Math.min(this.#gapUntil, now + GAP_TIMEOUT);
+    this.#gapUntil = Math.min(this.gapUntil, now + GAP_TIMEOUT);
   }
 
   /** Whether frames wait for an earlier one. */
@@ -281,7 +282,7 @@ export class ReceiveWindow extends SlidingWindow {
 
   /** When the gap in front of the frames held is to be given up. */
   get gapUntil(): number {
-    return this.#gapUntil;
+    return this.#gapUntil ?? Number.POSITIVE_INFINITY;
   }
 
   /** The next frame in order; undefined when none is held or a gap is in front of it. */
@@ -292,8 +293,8 @@ export class ReceiveWindow extends SlidingWindow {
     held!.delete(this.#next++);
     if (held!.size === 0) {
       this.#held = undefined;
-      this.#gapUntil = Number.POSITIVE_INFINITY;
-    } else if (frame.arrivedAt + GAP_TIMEOUT <= this.#gapUntil) {
+      this.#gapUntil = undefined;
+    } else if (frame.arrivedAt + GAP_TIMEOUT <= this.gapUntil) {
       this.#gapUntil = earliest(held!) + GAP_TIMEOUT;
     }
     return frame;

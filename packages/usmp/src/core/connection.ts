@@ -103,7 +103,7 @@ export abstract class Connection {
   protected lastSent: number;
   protected lastHeard: number;
   readonly #isClient: boolean;
-  readonly #events: ConnectionEvent[] = [];
+  #events: ConnectionEvent[] | undefined;
   #handshakeDeadline: number;
   #lastPing: number;
   #pingCount = 0;
@@ -241,7 +241,9 @@ export abstract class Connection {
 
   /** The next thing to tell, in order. */
   pollEvent(): ConnectionEvent | undefined {
-    return this.#events.shift();
+    const event = this.#events?.shift();
+    if (this.#events?.length === 0) this.#events = undefined;
+    return event;
   }
 
   /** The next bytes to send: all for one write, or one datagram; undefined when there is nothing. The caller owns them. */
@@ -360,7 +362,9 @@ export abstract class Connection {
   // ── Common ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected emit(event: ConnectionEvent): void {
-    this.#events.push(event);
+    // An array of its own only while it is needed: most sessions are idle.
+    if (this.#events === undefined) this.#events = [event];
+    else this.#events.push(event);
   }
 
   /** Makes sure that `frames` can be sealed and one number is left for BYE. */

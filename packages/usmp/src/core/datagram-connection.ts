@@ -6,7 +6,7 @@
  */
 
 import { type FrameUnderWay, type ReceivedFrame, ReceiveWindow, RoundTrip, SendWindow } from './arq.js';
-import { copyOf } from './bytes.js';
+import { copyOf, readUint32 } from './bytes.js';
 import {
   Connection,
   type ConnectionSettings,
@@ -24,7 +24,7 @@ import {
   TransportError,
   type USMPError,
 } from './errors.js';
-import { Frame, FrameType, isHandshakeType, parseDatagram } from './frame.js';
+import { checksumFits, Frame, FrameType, isHandshakeType, parseDatagram } from './frame.js';
 import { type ClientCredentials, HELLO_LENGTH, type Secrets } from './handshake.js';
 import {
   ACKNOWLEDGEMENT_MAC_LENGTH,
@@ -65,7 +65,8 @@ export class DatagramConnection extends Connection {
   declare protected record: RecordLayer<ReceiveWindow> | undefined;
   readonly #isClient: boolean;
   readonly #roundTrip = new RoundTrip();
-  #out: Uint8Array[] = [];
+  /** Datagrams that are ready. Undefined when there are none: most sessions are idle. */
+  #out: Uint8Array[] | undefined;
   #flight: Flight | undefined;
   #receiving = true;
 
@@ -74,22 +75,23 @@ export class DatagramConnection extends Connection {
   #cookie: Uint8Array | undefined;
   #cookiesTried = 0;
   #heard = false;
+  #doubtful: Uint8Array | undefined;
 
   // Server, until the first session frame: the last handshake frame of its own, and what SESSION_OK has answered.
-  #answer: Flight | undefined;
-  #helloAck: Uint8Array | undefined;
+  #answer: Uint8Array | undefined;
+  #helloAckTag = 0;
 
   // Session.
   #window: SendWindow | undefined;
-  #outbox: Outgoing[] = [];
+  #outbox: Outgoing[] | undefined;
   #outboxBytes = 0;
   #pingsOwed = 0;
   #inMessage = false;
   #inOverlong = false;
   #rekeyForced = false;
   /** Until then nothing new is sent, because the peer wants to change the keys (§9.5). */
-  #heldUntil = Number.NEGATIVE_INFINITY;
-  #lingerUntil = Number.NEGATIVE_INFINITY;
+  #heldUntil: number | undefined;
+  #lingerUntil: number | undefined;
   #farewell: Farewell | undefined;
 
   constructor(settings: ConnectionSettings, now: number, client?: ClientCredentials) {
@@ -105,8 +107,7 @@ export class DatagramConnection extends Connection {
   }
 
   get wantsTransmit(): boolean {
-    if (this.#out.length > 0) return true;
-    if (this.#outbox.length > 0) return true;
+    if (this.#out !== undefined || this.#outbox !== undefined) return true;
     return this.phase === 'open' && (this.pongsOwed > 0 || this.#pingsOwed > 0 || this.rekeyWanted);
   }
 
@@ -115,7 +116,7 @@ export class DatagramConnection extends Connection {
   }
 
   override get lingers(): boolean {
-    return this.#lingerUntil > Number.NEGATIVE_INFINITY;
+    return this.#lingerUntil !== undefined;
   }
 
   override get farewell(): Farewell | undefined {
@@ -155,14 +156,14 @@ export class DatagramConnection extends Connection {
       this.#giveUpGap(this.record.filter, now);
       if (this.record.oldFilter !== undefined) this.#giveUpGap(this.record.oldFilter, now);
     }
-    if (this.lingers && now >= this.#lingerUntil) this.#finish();
+    if (this.#lingerUntil !== undefined && now >= this.#lingerUntil) this.#finish();
   }
 
   override pollTimeout(): number {
     let earliest = super.pollTimeout();
     if (this.#flight !== undefined) earliest = Math.min(earliest, this.#flightDueAt(this.#flight));
     if (this.#window !== undefined) earliest = Math.min(earliest, this.#window.pollTimeout());
-    if (this.lingers) earliest = Math.min(earliest, this.#lingerUntil);
+    if (this.#lingerUntil !== undefined) earliest = Math.min(earliest, this.#lingerUntil);
     if (this.phase === 'open') {
       const { filter, oldFilter } = this.record!;
       earliest = Math.min(earliest, filter.gapUntil);
@@ -175,11 +176,11 @@ export class DatagramConnection extends Connection {
 
   send(message: Uint8Array, now: number, wantsAcknowledgement = false): number {
     const frames = frameCount(message.length);
-    this.require(frames + this.#outbox.length + this.#pingsOwed);
+    this.require(frames + this.#queued);
     this.stats.bytesSent += message.length;
     const number = ++this.stats.messagesSent;
     const completes = wantsAcknowledgement ? number : undefined;
-    if (frames === 1 && this.#outbox.length === 0 && this.#admits(message.length, false, now)) {
+    if (frames === 1 && this.#outbox === undefined && this.#admits(message.length, false, now)) {
       this.#transmit(FrameType.DATA, message, false, completes, now);
       return number;
     }
@@ -194,7 +195,7 @@ export class DatagramConnection extends Connection {
 
   /** @throws {SequenceError} `rekey_unsafe`: a released peer would lose frames, and it is not forced (§9.5) */
   override rekey(now: number, { force = false }: RekeyOptions = {}): void {
-    this.require(2 + this.#outbox.length);
+    this.require(2 + this.#queued);
     if (!force && this.#rekeyIsUnsafe()) throw new SequenceError('rekey_unsafe');
     if (force) this.#rekeyForced = true;
     super.rekey(now);
@@ -214,14 +215,16 @@ export class DatagramConnection extends Connection {
 
   /** The next datagram. */
   pollTransmit(now: number): Uint8Array | undefined {
-    if (this.#out.length === 0) this.#sealNext(now);
-    return this.#out.shift();
+    if (this.#out === undefined) this.#sealNext(now);
+    const datagram = this.#out?.shift();
+    if (this.#out?.length === 0) this.#out = undefined;
+    return datagram;
   }
 
   // ── Handshake ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #handleHandshakeFrame(frame: Frame, now: number): void {
-    if (this.phase === 'closed') return this.#drop();
+    if (this.phase === 'closed' || this.#isDoubtful(frame)) return this.#drop();
     if (frame.type === FrameType.HELLO_RETRY) return this.#onHelloRetry(frame, now);
     const expected = this.#isClient ? frame : withoutCookie(frame);
     if (this.phase === 'handshake' && this.handshake!.expects(expected)) {
@@ -231,6 +234,16 @@ export class DatagramConnection extends Connection {
     this.stats.framesRepeated++;
     this.#acknowledgeHandshake(frame);
     if (!this.#isClient) this.#answerAgain(frame);
+  }
+
+  /**
+   * Nothing but the checksum shows damage before it is too late to take a good repeat. But peers need not fill it in
+   * (§3.1): what comes twice in the same way is as it was sent (§9.3).
+   */
+  #isDoubtful({ bytes }: Frame): boolean {
+    if (checksumFits(bytes) || sameBytes(bytes, this.#doubtful)) return false;
+    this.#doubtful = copyOf(bytes);
+    return true;
   }
 
   /** Without regard to the content, which the handshake has judged when it came first (§9.3). */
@@ -247,11 +260,10 @@ export class DatagramConnection extends Connection {
   #takeHandshakeFrame(frame: Frame, now: number): void {
     const handshake = this.handshake!;
     const { type } = frame;
-    const helloAck = type === FrameType.HELLO_ACK ? copyOf(frame.bytes) : undefined;
     const reply = handshake.handleFrame(frame);
     this.#heard = true;
     this.#flight = undefined;
-    this.#helloAck = helloAck;
+    if (type === FrameType.HELLO_ACK) this.#helloAckTag = tagOf(frame);
     this.#acknowledgeHandshake(frame);
     if (type === FrameType.HELLO) this.emit({ type: 'keys-wanted', deviceId: handshake.deviceId! });
     this.advanceHandshake(reply, now);
@@ -263,8 +275,7 @@ export class DatagramConnection extends Connection {
   }
 
   protected makeRecordLayer({ sessionId, keys }: Secrets): RecordLayer<ReceiveWindow> {
-    this.#hello = this.#cookie = undefined;
-    this.#window = new SendWindow(this.#roundTrip);
+    this.#hello = this.#cookie = this.#doubtful = undefined;
     return new RecordLayer(this.settings.crypto, sessionId, keys, ReceiveWindow);
   }
 
@@ -281,13 +292,14 @@ export class DatagramConnection extends Connection {
   }
 
   /** The answer may have been lost although its UTACK was not: anybody can make that. */
-  #answerAgain({ type, bytes }: Frame): void {
-    const answer = this.#answer?.frame;
+  #answerAgain(frame: Frame): void {
+    const answer = this.#answer;
+    if (answer === undefined) return;
     const wanted =
-      type === FrameType.HELLO
-        ? answer?.type === FrameType.CHALLENGE
-        : answer?.type === FrameType.SESSION_OK && sameBytes(bytes, this.#helloAck);
-    if (wanted) this.#out.push(answer!.bytes);
+      frame.type === FrameType.HELLO
+        ? typeOf(answer) === FrameType.CHALLENGE
+        : typeOf(answer) === FrameType.SESSION_OK && tagOf(frame) === this.#helloAckTag;
+    if (wanted) this.#push(answer);
   }
 
   protected errorForEnd(): USMPError {
@@ -325,8 +337,8 @@ export class DatagramConnection extends Connection {
       acknowledged: false,
     };
     this.#flight = flight;
-    if (!this.#isClient) this.#answer = flight;
-    this.#out.push(bytes);
+    if (!this.#isClient) this.#answer = bytes;
+    this.#push(bytes);
   }
 
   #flightDueAt({ sentAt, attempts }: Flight): number {
@@ -343,11 +355,11 @@ export class DatagramConnection extends Connection {
     flight.sentAt = now;
     // The cookie may be old, or forged: ask for another one now and then.
     const asksAgain = this.#cookie !== undefined && !flight.acknowledged && flight.attempts % 3 === 0;
-    this.#out.push(asksAgain ? this.#hello! : flight.frame.bytes);
+    this.#push(asksAgain ? this.#hello! : flight.frame.bytes);
   }
 
   #acknowledgeHandshake({ type, seq }: Frame): void {
-    this.#out.push(utackHeader(type, seq));
+    this.#push(utackHeader(type, seq));
   }
 
   // ── Acknowledgements ───────────────────────────────────────────────────────────────────────────────────────────
@@ -379,7 +391,7 @@ export class DatagramConnection extends Connection {
   }
 
   #resend(frames: readonly FrameUnderWay[]): void {
-    for (const { bytes } of frames) this.#out.push(bytes);
+    for (const { bytes } of frames) this.#push(bytes);
     this.stats.framesRetransmitted += frames.length;
   }
 
@@ -392,9 +404,9 @@ export class DatagramConnection extends Connection {
 
   #acknowledge({ type, seq }: Frame, { underOldKey }: OpenedRecord): Uint8Array {
     const utack = this.#utack(type, seq, underOldKey);
-    this.#out.push(utack);
+    this.#push(utack);
     // A released responder checks with the new key as soon as it has read REKEY (§9.5).
-    if (underOldKey && this.record!.oldFilter !== undefined) this.#out.push(this.#utack(type, seq, false));
+    if (underOldKey && this.record!.oldFilter !== undefined) this.#push(this.#utack(type, seq, false));
     return utack;
   }
 
@@ -436,12 +448,12 @@ export class DatagramConnection extends Connection {
   /** The client has SESSION_OK (§9.3). */
   #onFirstFrame(): void {
     if (this.#answer === undefined) return;
-    this.#flight = this.#answer = this.#helloAck = undefined;
+    this.#flight = this.#answer = undefined;
   }
 
   /** The peer sends under the new key: it has our REKEY, and what is missing under the old key will not come. */
   #onSwitchedPeer(old: ReceiveWindow, now: number): void {
-    if (this.#window!.awaitsOnly(FrameType.REKEY)) this.#window!.acknowledgeAll();
+    if (this.#window?.awaitsOnly(FrameType.REKEY)) this.#window.acknowledgeAll();
     this.#deliverAll(old, now);
   }
 
@@ -529,7 +541,7 @@ export class DatagramConnection extends Connection {
   }
 
   protected override onRekey(salt: Uint8Array): void {
-    this.#heldUntil = Number.NEGATIVE_INFINITY;
+    this.#heldUntil = undefined;
     super.onRekey(salt);
   }
 
@@ -539,8 +551,9 @@ export class DatagramConnection extends Connection {
 
   /** Not while frames of ours are under way or a message is half sent; what is new has to wait for it then (§9.5). */
   #mayTakeRekey(now: number): boolean {
-    const window = this.#window!;
-    if (!this.#inMessage && (window.empty || window.awaitsOnly(FrameType.REKEY))) return true;
+    const window = this.#window;
+    const free = window === undefined || window.empty || window.awaitsOnly(FrameType.REKEY);
+    if (free && !this.#inMessage) return true;
     this.#heldUntil = now + GAP_TIMEOUT;
     return false;
   }
@@ -568,8 +581,19 @@ export class DatagramConnection extends Connection {
     return this.record!.highestSent + 1 >= SAFE_REKEY_FRAMES;
   }
 
+  /** Frames that wait to be sealed. */
+  get #queued(): number {
+    return (this.#outbox?.length ?? 0) + this.#pingsOwed;
+  }
+
+  #push(datagram: Uint8Array): void {
+    if (this.#out === undefined) this.#out = [datagram];
+    else this.#out.push(datagram);
+  }
+
   #enqueue(frame: Outgoing): void {
-    this.#outbox.push(frame);
+    if (this.#outbox === undefined) this.#outbox = [frame];
+    else this.#outbox.push(frame);
     this.#outboxBytes += frame.plaintext.length + RECORD_OVERHEAD;
   }
 
@@ -577,8 +601,13 @@ export class DatagramConnection extends Connection {
   #admits(length: number, alone: boolean, now: number): boolean {
     if (this.#flight !== undefined) return false;
     if (this.rekeyWanted && this.record!.rekeyComplete && !this.#inMessage) return false;
-    if (now < this.#heldUntil && !this.#inMessage && !this.lingers) return false;
-    return this.#window!.admits(this.record!.nextSequence, length + RECORD_OVERHEAD, alone);
+    if (this.#isHeld(now) && !this.#inMessage) return false;
+    const window = this.#window;
+    return window === undefined || window.admits(this.record!.nextSequence, length + RECORD_OVERHEAD, alone);
+  }
+
+  #isHeld(now: number): boolean {
+    return this.#heldUntil !== undefined && now < this.#heldUntil && this.phase === 'open';
   }
 
   /** Seals what is next, if it may leave: between messages first REKEY, then PONG and PING. */
@@ -586,17 +615,20 @@ export class DatagramConnection extends Connection {
     if (this.record === undefined || (this.phase === 'closed' && !this.lingers)) return;
     if (this.phase === 'open' && !this.#inMessage) {
       if (this.rekeyWanted && this.record.rekeyComplete) {
-        if (this.#window!.empty && this.#flight === undefined) this.#beginRekey(now);
+        if (this.#window?.empty !== false && this.#flight === undefined) this.#beginRekey(now);
         return;
       }
       if (this.pongsOwed + this.#pingsOwed > 0) return this.#sealPingPong(now);
     }
-    const next = this.#outbox[0];
+    const next = this.#outbox?.[0];
     if (next === undefined || !this.#admits(next.plaintext.length, next.alone, now)) return;
-    this.#outbox.shift();
+    this.#outbox!.shift();
+    if (this.#outbox!.length === 0) this.#outbox = undefined;
     this.#outboxBytes -= next.plaintext.length + RECORD_OVERHEAD;
     this.#transmit(next.type, next.plaintext, next.alone, next.completes, now);
-    if (next.type === FrameType.BYE) this.#lingerUntil = Math.min(this.#lingerUntil, now + BYE_TIMEOUT);
+    if (next.type === FrameType.BYE) {
+      this.#lingerUntil = Math.min(this.#lingerUntil!, now + BYE_TIMEOUT);
+    }
   }
 
   #beginRekey(now: number): void {
@@ -628,9 +660,10 @@ export class DatagramConnection extends Connection {
   ): void {
     const bytes = this.settings.crypto.allocate(plaintext.length + RECORD_OVERHEAD);
     const seq = this.record!.seal(type, plaintext, bytes, 0);
-    this.#window!.add({ type, seq, bytes, alone, completes }, now);
+    this.#window ??= new SendWindow(this.#roundTrip);
+    this.#window.add({ type, seq, bytes, alone, completes }, now);
     this.#inMessage = type === FrameType.DATA_FRAG;
-    this.#out.push(bytes);
+    this.#push(bytes);
     this.lastSent = now;
     this.stats.framesSent++;
   }
@@ -645,9 +678,9 @@ export class DatagramConnection extends Connection {
 
   /** Nothing more is sent but the UTACK of the peer's BYE. */
   #finish(): void {
-    this.#lingerUntil = Number.NEGATIVE_INFINITY;
-    this.#out = this.#farewell === undefined ? [] : [this.#farewell.utack];
-    this.#outbox = [];
+    this.#lingerUntil = undefined;
+    this.#out = this.#farewell && [this.#farewell.utack];
+    this.#outbox = undefined;
     this.#outboxBytes = 0;
     this.#flight = this.#answer = this.#window = undefined;
     this.record?.wipe();
@@ -663,6 +696,15 @@ export class DatagramConnection extends Connection {
 function withoutCookie(frame: Frame): Frame {
   if (frame.type !== FrameType.HELLO || frame.payload.length !== HELLO_LENGTH + COOKIE_LENGTH) return frame;
   return new Frame(frame.bytes.subarray(0, HEADER_LENGTH + HELLO_LENGTH));
+}
+
+/** Enough of a HELLO_ACK to know it again. */
+function tagOf({ bytes }: Frame): number {
+  return readUint32(bytes, HEADER_LENGTH);
+}
+
+function typeOf(frame: Uint8Array): number {
+  return frame[3];
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {

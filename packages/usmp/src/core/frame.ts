@@ -215,11 +215,14 @@ function measure(bytes: Uint8Array, offset: number, available: number): number {
 
 function parse(bytes: Uint8Array, offset: number, size: number): Frame {
   const type = bytes[offset + 3] as FrameType;
-  if (!isHandshakeType(type)) {
-    const announced = readUint16(bytes, offset + CHECKED_HEADER_LENGTH);
-    if (announced !== checksum(bytes, offset, size - HEADER_LENGTH)) throw new CRCError('bad_crc');
-  }
+  if (!isHandshakeType(type) && !checksumFits(bytes, offset, size)) throw new CRCError('bad_crc');
   return new Frame(bytes.subarray(offset, offset + size));
+}
+
+/** Whether a frame of `size` bytes has the checksum that it announces (§2.2). */
+export function checksumFits(bytes: Uint8Array, offset = 0, size = bytes.length): boolean {
+  const announced = readUint16(bytes, offset + CHECKED_HEADER_LENGTH);
+  return announced === checksum(bytes, offset, size - HEADER_LENGTH);
 }
 
 function checksum(bytes: Uint8Array, offset: number, length: number): number {
