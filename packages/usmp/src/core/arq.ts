@@ -24,6 +24,7 @@ export class RoundTrip {
   #smoothed: number | undefined;
   #variation = 0;
   #rto = FIRST_RTO;
+  #backOff = 0;
 
   /** Smoothed, in milliseconds; undefined before the first measurement. */
   get smoothed(): number | undefined {
@@ -41,11 +42,20 @@ export class RoundTrip {
       this.#smoothed += error / 8;
     }
     this.#rto = clamp(this.#smoothed + 4 * this.#variation, MIN_RTO, MAX_RTO);
+    this.#backOff = 0;
+  }
+
+  /**
+   * Frames have timed out. Until a measurement, those that are sent first wait longer too: where the round trip has grown
+   * beyond the time-out, every frame would be repeated, and none could be measured.
+   */
+  backOff(): void {
+    if (this.timeout(0) < MAX_RTO) this.#backOff++;
   }
 
   /** How long to wait for the answer to a frame that has been repeated `attempts` times. */
   timeout(attempts: number, longest: number = MAX_RTO): number {
-    return Math.min(longest, this.#rto * 2 ** Math.min(attempts, 10));
+    return Math.min(longest, this.#rto * 2 ** Math.max(attempts, this.#backOff));
   }
 }
 
@@ -185,6 +195,7 @@ export class SendWindow {
   handleTimeout(now: number): FrameUnderWay[] | undefined {
     const due: FrameUnderWay[] = [];
     const atOnce = this.#size;
+    if (this.#underWay.some((frame) => now >= frame.dueAt)) this.roundTrip.backOff();
     this.#earliest = Number.POSITIVE_INFINITY;
     for (const frame of this.#underWay) {
       if (now >= frame.dueAt) {

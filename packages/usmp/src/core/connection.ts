@@ -318,6 +318,10 @@ export abstract class Connection {
     this.logKeys();
   }
 
+  protected rekeyAsInitiator(salt: Uint8Array): void {
+    this.record!.rekeyAsInitiator(salt);
+  }
+
   protected rekeyAsResponder(salt: Uint8Array): void {
     this.record!.rekeyAsResponder(salt);
   }
@@ -328,7 +332,7 @@ export abstract class Connection {
     this.rekeyWanted = false;
     this.#rekeyIsOurs = true;
     this.sendRekey(salt, now);
-    this.record!.rekeyAsInitiator(salt);
+    this.rekeyAsInitiator(salt);
     salt.fill(0);
     this.logKeys();
     this.ping(now);

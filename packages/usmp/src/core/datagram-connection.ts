@@ -378,7 +378,8 @@ export class DatagramConnection extends Connection {
     this.lastHeard = now;
     this.#resend(this.#window!.acknowledge(seq, now));
     if (frame.completes !== undefined) this.emit({ type: 'acknowledged', message: frame.completes });
-    if (type === FrameType.BYE) this.#finish();
+    if (type === FrameType.REKEY) this.record!.rekeyAcknowledged();
+    else if (type === FrameType.BYE) this.#finish();
   }
 
   #onFlightAcknowledged(type: number, seq: number, now: number): void {
@@ -453,7 +454,10 @@ export class DatagramConnection extends Connection {
 
   /** The peer sends under the new key: it has our REKEY, and what is missing under the old key will not come. */
   #onSwitchedPeer(old: ReceiveWindow, now: number): void {
-    if (this.#window?.awaitsOnly(FrameType.REKEY)) this.#window.acknowledgeAll();
+    if (this.#window?.awaitsOnly(FrameType.REKEY)) {
+      this.#window.acknowledgeAll();
+      this.record!.rekeyAcknowledged();
+    }
     this.#deliverAll(old, now);
   }
 
@@ -543,6 +547,10 @@ export class DatagramConnection extends Connection {
   protected override onRekey(salt: Uint8Array): void {
     this.#heldUntil = undefined;
     super.onRekey(salt);
+  }
+
+  protected override rekeyAsInitiator(salt: Uint8Array): void {
+    this.record!.rekeyAsInitiator(salt, true);
   }
 
   protected override rekeyAsResponder(salt: Uint8Array): void {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readUint32, writeUint32 } from './bytes.js';
+import { copyOf, readUint32, writeUint32 } from './bytes.js';
 import type { Aead, CryptoProvider } from './crypto.js';
 import { CryptoError, PayloadError, SequenceError } from './errors.js';
 import { CHECKED_HEADER_LENGTH, type Frame, type FrameType, writeChecksum, writeHeader } from './frame.js';
@@ -45,6 +45,8 @@ export class RecordLayer<Filter extends ReplayFilter = ReplayFilter> {
   /** The keys before a REKEY, as long as the peer may still use them (§7.2) or ask again for an answer (§9.5). */
   #before: { keys: TrafficKeys; rx: Opener<Filter>; repeatsOnly: boolean } | undefined;
   #rekeyComplete = true;
+  /** Over datagrams: the sending key under which our REKEY went, until that is acknowledged. */
+  #rekeyMacKey: Uint8Array | undefined;
   #highestSent = -1;
 
   constructor(crypto: CryptoProvider, sessionId: Uint8Array, keys: TrafficKeys, filter: new () => Filter) {
@@ -184,16 +186,25 @@ export class RecordLayer<Filter extends ReplayFilter = ReplayFilter> {
   /** Whether a MAC is that of a UTACK for a frame of ours; for REKEY itself the key before it serves too (§9.5). */
   verifyAcknowledgement(header: Uint8Array, mac: Uint8Array, ofRekey: boolean): boolean {
     if (this.#crypto.equal(this.#mac(txKey(this.#keys), header), mac)) return true;
-    if (!ofRekey || this.#before === undefined) return false;
-    return this.#crypto.equal(this.#mac(txKey(this.#before.keys), header), mac);
+    if (!ofRekey || this.#rekeyMacKey === undefined) return false;
+    return this.#crypto.equal(this.#mac(this.#rekeyMacKey, header), mac);
+  }
+
+  /** Our REKEY has arrived. */
+  rekeyAcknowledged(): void {
+    this.#rekeyMacKey?.fill(0);
+    this.#rekeyMacKey = undefined;
   }
 
   /**
    * Switches as the initiator, right after the REKEY frame with this salt has been sealed (§7.2). Frames that the
    * peer sealed before it saw REKEY stay readable.
+   *
+   * @param isAcknowledged over datagrams: the old sending key is kept for the UTACK, until `rekeyAcknowledged`
    */
-  rekeyAsInitiator(salt: Uint8Array): void {
+  rekeyAsInitiator(salt: Uint8Array, isAcknowledged = false): void {
     const old = this.#keys;
+    if (isAcknowledged) this.#rekeyMacKey = copyOf(txKey(old));
     this.#before = { keys: old, rx: this.#rx, repeatsOnly: false };
     this.#switch(deriveRekeyKeys(this.#crypto, old, salt, this.#sessionId));
   }
@@ -229,6 +240,7 @@ export class RecordLayer<Filter extends ReplayFilter = ReplayFilter> {
   wipe(): void {
     this.#keys.fill(0);
     this.#forgetBefore();
+    this.rekeyAcknowledged();
     this.#tx.seq = MAX_SEQUENCE + 1;
   }
 

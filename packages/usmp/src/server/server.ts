@@ -352,15 +352,19 @@ export class USMPServer {
     return !(now instanceof Promise) && !isAmong(key, now.keys);
   }
 
-  async #run(session: USMPSession): Promise<void> {
+  /** Not an async function: what waits for a handler waits in every idle session. */
+  #run(session: USMPSession): void {
     this.#running++;
-    try {
-      await this.#handler!(session);
-    } catch (error) {
-      // That the session ended is no news to anybody; it was told as `disconnect`.
-      if (error !== session.error)
-        this.#config.logger?.error(`session handler failed for ${session.deviceId}`, error);
-    }
+    new Promise((resolve) => resolve(this.#handler!(session))).then(
+      () => this.#stop(session),
+      (error) => this.#stop(session, error),
+    );
+  }
+
+  async #stop(session: USMPSession, error?: unknown): Promise<void> {
+    // That the session ended is no news to anybody; it was told as `disconnect`.
+    if (error !== undefined && error !== session.error)
+      this.#config.logger?.error(`session handler failed for ${session.deviceId}`, error);
     await session.close();
     if (--this.#running === 0) this.#handlersDone.resolveAll();
   }
