@@ -18,6 +18,7 @@ import { addKeyLogOption } from './key-log-file.js';
 import { KEY_HELP } from './key-options.js';
 import { show, showInLine } from './message-text.js';
 import { collect, numberFrom } from './option-values.js';
+import { measureRoundTrip, printStats } from './session-stats.js';
 
 interface ConnectOptions extends ClientOptions {
   readonly send?: readonly string[];
@@ -25,6 +26,7 @@ interface ConnectOptions extends ClientOptions {
   readonly interval: number;
   /** False with `--no-reply`. */
   readonly reply: boolean;
+  readonly stats?: true;
 }
 
 const utf8 = new TextEncoder();
@@ -42,6 +44,7 @@ export function addConnect(program: Command): void {
     .option('--file <file>', `send the content of a file as one message, up to ${MAX_MESSAGE} bytes`)
     .option('--interval <ms>', 'wait between messages', numberFrom(0, 'milliseconds'), 0)
     .option('--no-reply', 'wait for no replies')
+    .option('--stats', 'in the end print round trip, messages, bytes and losses, on stderr')
     .addHelpText(
       'after',
       `${KEY_HELP}
@@ -56,8 +59,17 @@ Example:
 async function connect(url: string, options: ConnectOptions): Promise<void> {
   const messages = messagesOf(options);
   await withSession(url, options, async (open) => {
-    if (messages === undefined && isInteractive(options)) await converse(open, options);
-    else await exchange(open, messages, options);
+    try {
+      if (messages === undefined && isInteractive(options)) await converse(open, options);
+      else await exchange(open, messages, options);
+      if (options.stats) await measureRoundTrip(open.session, options.timeout * 1_000);
+    } finally {
+      if (options.stats) {
+        // What is lost on the way is known for all messages only when the session is over.
+        await open.session.close();
+        printStats(open.session, options);
+      }
+    }
   });
 }
 

@@ -8,7 +8,7 @@ import type { Refusal, USMPError, USMPSession } from '../index.js';
 import { LineWriter } from './line-writer.js';
 import { textOf } from './message-text.js';
 
-/** Names of events. `pong`, `lost` and `summary` are those of `ping`. */
+/** Names of events. `pong` and `lost` are those of `ping`, `failed` and `progress` those of `simulate`. */
 export type EventName =
   | 'listening'
   | 'connected'
@@ -17,6 +17,9 @@ export type EventName =
   | 'refused'
   | 'pong'
   | 'lost'
+  | 'failed'
+  | 'progress'
+  | 'stats'
   | 'summary';
 
 const lines = new LineWriter(process.stdout);
@@ -29,6 +32,11 @@ export function writeEvent(event: EventName, fields: object): void {
 /** Which session an event is about. */
 export function sessionFields(session: USMPSession): object {
   return { deviceId: session.deviceId, sessionId: session.id, peer: session.peer };
+}
+
+/** A time in milliseconds to microseconds; the clock does not know more. */
+export function roundTime(milliseconds: number): number {
+  return Math.round(milliseconds * 1_000) / 1_000;
 }
 
 /** The events of servers and clients. */

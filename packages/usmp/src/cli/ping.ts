@@ -9,7 +9,7 @@ import type { Command } from 'commander';
 import { type USMPSession, USMPTimeoutError } from '../index.js';
 import { addClientOptions, type ClientOptions, type OpenSession, withSession } from './client-session.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
-import { sessionFields, writeEvent } from './json-events.js';
+import { roundTime, sessionFields, writeEvent } from './json-events.js';
 import { KEY_HELP } from './key-options.js';
 import { count, numberFrom } from './option-values.js';
 
@@ -133,16 +133,11 @@ function textReport(url: string, session: USMPSession): Report {
 function jsonReport(session: USMPSession): Report {
   const of = sessionFields(session);
   return {
-    pong: (seq, trip) => writeEvent('pong', { ...of, seq, rtt: round(trip) }),
+    pong: (seq, trip) => writeEvent('pong', { ...of, seq, rtt: roundTime(trip) }),
     lost: (seq) => writeEvent('lost', { ...of, seq }),
     summary({ times, ...counts }) {
-      const rounded = Object.entries(times ?? {}).map(([name, time]) => [name, round(time)]);
+      const rounded = Object.entries(times ?? {}).map(([name, time]) => [name, roundTime(time)]);
       writeEvent('summary', { ...of, ...counts, ...Object.fromEntries(rounded) });
     },
   };
-}
-
-/** To microseconds; the clock does not know more. */
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 1_000) / 1_000;
 }

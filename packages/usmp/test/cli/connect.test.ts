@@ -183,6 +183,54 @@ test('--json prints every event as one object a line', async (t) => {
   ]);
 });
 
+test('--stats prints on stderr what the session has carried and the round trip', async (t) => {
+  const url = await listen(t, echo);
+  const args = client(url, '--stats', '--send', 'hello', '--send', '°C');
+  const { code, stdout, stderr } = await run(t, args);
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: 'hello\n°C\n' });
+  const lines = stderr.trimEnd().split('\n');
+  assert.equal(lines[0], `--- ${url} session statistics ---`);
+  assert.match(lines[1], /^round trip: \d+\.\d{3} ms$/);
+  // Two messages, PING and BYE; two messages and PONG.
+  assert.equal(lines[2], 'sent: messages 2, bytes 8, frames 4');
+  assert.equal(lines[3], 'received: messages 2, bytes 8, frames 3');
+  assert.equal(lines.length, 4);
+});
+
+test('--stats --json is an event before the end', async (t) => {
+  const url = await listen(t, echo);
+  const command = new Command(t, client(url, '--stats', '--json', '--send', 'hello'));
+  assert.equal((await command.ended).code, 0);
+  const [connected, , , stats, disconnected] = command.events;
+  const { time, rtt, ...rest } = stats;
+  const { deviceId, sessionId, peer } = connected;
+  assert.ok(Number(rtt) > 0);
+  assert.deepEqual(rest, {
+    event: 'stats',
+    deviceId,
+    sessionId,
+    peer,
+    messagesSent: 1,
+    messagesReceived: 1,
+    bytesSent: 5,
+    bytesReceived: 5,
+    framesSent: 3,
+    framesReceived: 2,
+  });
+  assert.equal(disconnected.event, 'disconnected');
+});
+
+test('--stats come also when a reply is missing, then without a round trip', async (t) => {
+  const url = await listen(t, keep([]));
+  const { code, stderr } = await run(t, client(url, '--stats', '--timeout', '0.1', '--send', 'hello'));
+  assert.equal(code, 5);
+  assert.match(
+    stderr,
+    /^--- .* ---\nround trip: unknown\nsent: messages 1, bytes 5, .*\nreceived: messages 0, /,
+  );
+  assert.match(stderr, /\nusmp: no reply within 0\.1 s; raise --timeout.*\n$/);
+});
+
 test('Ctrl-C says BYE and exits 0, whatever it was waiting for', async (t) => {
   const ends: (string | undefined)[] = [];
   const url = await listen(t, async (session) => {
