@@ -12,6 +12,7 @@ import { addKeygen } from './keygen.js';
 import { addPing } from './ping.js';
 import { describeError } from './remedies.js';
 import { addServe } from './serve.js';
+import { addSimulate } from './simulate.js';
 
 const { version, description } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -35,7 +36,7 @@ Example:
   npx usmp serve --psk-file key.txt --echo
   npx usmp connect tcp://127.0.0.1:9000 --psk-file key.txt --send hello`,
     );
-  for (const add of [addServe, addConnect, addPing, addKeygen]) add(program);
+  for (const add of [addServe, addConnect, addPing, addSimulate, addKeygen]) add(program);
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {

@@ -22,6 +22,17 @@ export function numberFrom(min: number, unit: string): (text: string) => number 
   };
 }
 
+/** A number from `min` to `max`, of a unit that the error names; a whole one, if `step` is 1. */
+export function numberBetween(min: number, max: number, unit: string, step?: 1): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max) || (step === 1 && !Number.isInteger(value))) {
+      throw new InvalidArgumentError(`Must be ${unit}, from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
 /** A count of at least 1. */
 export function count(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Must be a number, 1 or more.');

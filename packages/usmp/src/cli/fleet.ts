@@ -1,0 +1,261 @@
+/**
+ * A fleet of simulated devices: they connect one after the other, send at a steady rate, and check what comes back.
+ *
+ * @module
+ */
+
+import { setMaxListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Key, USMPError, type USMPSession } from '../index.js';
+import { EchoCheck, EchoTally } from './echo-check.js';
+import { fleetDeviceId, hasOwnAddresses, loopbackAddress } from './fleet-address.js';
+import { Histogram } from './percentiles.js';
+import { SendSchedule } from './send-schedule.js';
+import { type Retransmissions, retransmissionsOf } from './session-stats.js';
+import { type DeviceOwner, SimulatedDevice } from './simulated-device.js';
+import { TestMessages } from './test-message.js';
+
+/** What a fleet is to do. */
+export interface FleetPlan {
+  readonly url: string;
+  readonly psk: Key;
+  readonly devices: number;
+  /** Messages a second of each device; 0 for none. */
+  readonly rate: number;
+  /** Bytes of a message. */
+  readonly size: number;
+  /** Seconds of sending; Infinity for no end. */
+  readonly duration: number;
+  /** Milliseconds until an echo counts as lost. */
+  readonly timeout: number;
+  /** Handshakes begun a second; undefined for what suits the server's address. */
+  readonly connectRate: number | undefined;
+  /** What tells the device ids of this fleet from those of another. */
+  readonly seed: number;
+}
+
+/** Who is told as it happens. */
+export interface FleetObserver {
+  connected(session: USMPSession): void;
+  failed(deviceId: string, error: USMPError): void;
+  /** A session is over, early or at the end of the run. */
+  disconnected(session: USMPSession, error: USMPError): void;
+}
+
+/** Handshakes under way at once: a fourth of what a server allows one address. */
+const MAX_UNDER_WAY = 64;
+
+/** Handshakes begun a second: what servers allow one address over UDP is 128. */
+const CONNECT_RATE = 100;
+
+/** The same where each device has its own address: enough to keep a server busy, and to let it serve the others. */
+const LOOPBACK_CONNECT_RATE = 1_000;
+
+/** After so many failures without any success the rest of the devices would only fail the same way. */
+const HOPELESS = MAX_UNDER_WAY;
+
+/** Devices that are due within this time share one wake-up. Milliseconds. */
+const TICK = 5;
+
+/** For how long one wake-up may send before the echoes get their turn. Milliseconds. */
+const MAX_SENDING = 50;
+
+/** The longest sleep, so that the end of all sessions is noticed. Milliseconds. */
+const MAX_SLEEP = 250;
+
+/** The fleet, and all that is counted of it. */
+export class Fleet implements DeviceOwner {
+  readonly plan: FleetPlan;
+  readonly messages = new EchoTally();
+  readonly handshakes = new Histogram();
+  /** How many errors ended a handshake or a session, by code. */
+  readonly errors = new Map<string, number>();
+  /** Why a device could not connect: the first, or one that this process had no file descriptor for. */
+  failure: USMPError | undefined;
+  /** Why the first session that ended early did so. */
+  end: USMPError | undefined;
+  failed = 0;
+  endedEarly = 0;
+  /** Seconds of sending so far. */
+  seconds = 0;
+  readonly #observer: FleetObserver;
+  readonly #devices: SimulatedDevice[] = [];
+  #ownAddresses = false;
+  #onAllJudged: (() => void) | undefined;
+
+  private constructor(plan: FleetPlan, observer: FleetObserver) {
+    this.plan = plan;
+    this.#observer = observer;
+  }
+
+  /** @throws {ArgumentError} the URL or the key cannot be used */
+  static async of(plan: FleetPlan, observer: FleetObserver): Promise<Fleet> {
+    const fleet = new Fleet(plan, observer);
+    fleet.#ownAddresses = await hasOwnAddresses(plan.url);
+    const messages = new TestMessages(plan.size);
+    for (let index = 0; index < plan.devices; index++) {
+      const deviceId = fleetDeviceId(plan.seed, index);
+      const localAddress = fleet.#ownAddresses ? { localAddress: loopbackAddress(index) } : {};
+      const check = new EchoCheck(deviceId, messages, fleet.messages, plan.timeout);
+      fleet.#devices.push(
+        new SimulatedDevice({ url: plan.url, psk: plan.psk, deviceId, ...localAddress }, check, fleet),
+      );
+    }
+    return fleet;
+  }
+
+  /** Devices whose handshake succeeded, also those whose session is over. */
+  get connected(): number {
+    return this.handshakes.count;
+  }
+
+  /** Devices with an open session, until the end of the run. */
+  get open(): number {
+    return this.connected - this.endedEarly;
+  }
+
+  /** Frames sent over UDP; undefined over streams, where the system takes care of losses. */
+  get retransmissions(): Retransmissions | undefined {
+    let total: Retransmissions | undefined;
+    for (const { session } of this.#devices) {
+      const loss = session === undefined ? undefined : retransmissionsOf(session);
+      if (loss !== undefined)
+        total = { frames: (total?.frames ?? 0) + loss.frames, of: (total?.of ?? 0) + loss.of };
+    }
+    return total;
+  }
+
+  /** Connects, sends, waits for the last echoes and says BYE. When `stop` is aborted it ends early. */
+  async run(stop: AbortSignal): Promise<void> {
+    // Each handshake under way listens to it, and so does whoever waits here.
+    setMaxListeners(MAX_UNDER_WAY + 10, stop);
+    await this.#connectAll(stop);
+    if (!stop.aborted && this.open > 0) await this.#sendAll(stop);
+    await this.#awaitEchoes();
+    await Promise.all(this.#devices.map((device) => this.#close(device)));
+  }
+
+  /** Counts as lost what has been under way for too long. */
+  giveUpLate(): void {
+    for (const device of this.#devices) device.giveUpLate();
+  }
+
+  /** For the devices alone. */
+  handleEarlyEnd(session: USMPSession, error: USMPError): void {
+    this.endedEarly++;
+    this.end ??= error;
+    this.#count(error);
+    this.#observer.disconnected(session, error);
+  }
+
+  /** For the devices alone. */
+  handleJudged(): void {
+    if (this.messages.outstanding === 0) this.#onAllJudged?.();
+  }
+
+  /** Starts the handshakes, a few at a time, and waits for the last of them. */
+  async #connectAll(stop: AbortSignal): Promise<void> {
+    const { connectRate = this.#ownAddresses ? LOOPBACK_CONNECT_RATE : CONNECT_RATE } = this.plan;
+    const underWay = new Set<Promise<void>>();
+    let nextAt = performance.now();
+    for (const device of this.#devices) {
+      while (underWay.size >= MAX_UNDER_WAY) await Promise.race(underWay);
+      await pause(nextAt - performance.now(), stop);
+      if (stop.aborted || (this.connected === 0 && this.failed >= HOPELESS)) break;
+      // From now, not from the planned time: a hold-up is not made good by a burst.
+      nextAt = Math.max(nextAt, performance.now() - TICK) + 1_000 / connectRate;
+      const attempt = this.#connect(device, stop).finally(() => underWay.delete(attempt));
+      underWay.add(attempt);
+    }
+    await Promise.all(underWay);
+  }
+
+  async #connect(device: SimulatedDevice, stop: AbortSignal): Promise<void> {
+    const began = performance.now();
+    try {
+      const session = await device.connect(stop);
+      this.handshakes.record(performance.now() - began);
+      this.#observer.connected(session);
+    } catch (error) {
+      if (stop.aborted) return;
+      if (!(error instanceof USMPError)) throw error;
+      this.failed++;
+      if (this.failure === undefined || isLackOfDescriptors(error)) this.failure = error;
+      this.#count(error);
+      this.#observer.failed(device.deviceId, error);
+    }
+  }
+
+  /** Lets all devices send by one timer, until the time is over, `stop` is aborted, or nobody is left. */
+  #sendAll(stop: AbortSignal): Promise<void> {
+    const { devices, rate, duration } = this.plan;
+    const schedule = new SendSchedule(devices, rate, duration);
+    const began = performance.now();
+    return new Promise((resolve) => {
+      let timer: NodeJS.Timeout;
+      const tick = () => {
+        clearTimeout(timer);
+        const elapsed = performance.now() - began;
+        this.seconds = elapsed / 1_000;
+        if (!stop.aborted) this.#sendDue(schedule, elapsed);
+        if (!stop.aborted && !schedule.isOver(elapsed) && this.open > 0) {
+          timer = setTimeout(tick, Math.min(Math.max(TICK, schedule.nextAt - elapsed), MAX_SLEEP));
+          return;
+        }
+        stop.removeEventListener('abort', tick);
+        resolve();
+      };
+      stop.addEventListener('abort', tick);
+      tick();
+    });
+  }
+
+  #sendDue(schedule: SendSchedule, elapsed: number): void {
+    const { from, to, missed } = schedule.take(elapsed);
+    this.#skip(missed);
+    const devices = this.#devices;
+    const until = performance.now() + MAX_SENDING;
+    for (let turn = from; turn < to; turn++) {
+      const device = devices[turn % devices.length];
+      if (device.isConnected) device.send();
+      if (performance.now() < until) continue;
+      if (schedule.isOver(elapsed)) this.#skip(to - turn - 1);
+      else schedule.giveBack(turn + 1);
+      return;
+    }
+  }
+
+  /** Nobody took these turns; those of devices without a session would have sent nothing. */
+  #skip(turns: number): void {
+    this.messages.skipped += Math.round((turns * this.open) / this.plan.devices);
+  }
+
+  async #awaitEchoes(): Promise<void> {
+    const late = new AbortController();
+    this.#onAllJudged = () => late.abort();
+    this.handleJudged();
+    await pause(this.plan.timeout, late.signal);
+    for (const device of this.#devices) device.giveUpAll();
+  }
+
+  async #close(device: SimulatedDevice): Promise<void> {
+    const { session, isConnected } = device;
+    await device.close();
+    if (isConnected) this.#observer.disconnected(session!, session!.error!);
+  }
+
+  #count({ code }: USMPError): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+}
+
+/** Waits; not at all for a time that is over, and no longer when `signal` is aborted. Milliseconds. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds <= 0) return;
+  await delay(milliseconds, undefined, { signal }).catch(() => {});
+}
+
+function isLackOfDescriptors({ cause }: USMPError): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code === 'EMFILE' || code === 'ENFILE';
+}
