@@ -63,6 +63,10 @@ const MAX_SENDING = 50;
 /** The longest sleep, so that the end of all sessions is noticed. Milliseconds. */
 const MAX_SLEEP = 250;
 
+/** Sessions that are closed one behind the other, and the pause before the next ones, in milliseconds. */
+const CLOSED_AT_ONCE = 50;
+const CLOSING_PAUSE = 25;
+
 /** The fleet, and all that is counted of it. */
 export class Fleet implements DeviceOwner {
   readonly plan: FleetPlan;
@@ -81,6 +85,7 @@ export class Fleet implements DeviceOwner {
   readonly #observer: FleetObserver;
   readonly #devices: SimulatedDevice[] = [];
   #ownAddresses = false;
+  #leaving = false;
   #onAllJudged: (() => void) | undefined;
 
   private constructor(plan: FleetPlan, observer: FleetObserver) {
@@ -132,7 +137,7 @@ export class Fleet implements DeviceOwner {
     await this.#connectAll(stop);
     if (!stop.aborted && this.open > 0) await this.#sendAll(stop);
     await this.#awaitEchoes();
-    await Promise.all(this.#devices.map((device) => this.#close(device)));
+    await this.#closeAll();
   }
 
   /** Counts as lost what has been under way for too long. */
@@ -141,11 +146,12 @@ export class Fleet implements DeviceOwner {
   }
 
   /** For the devices alone. */
-  handleEarlyEnd(session: USMPSession, error: USMPError): void {
+  handleEnd(session: USMPSession, error: USMPError): void {
+    this.#observer.disconnected(session, error);
+    if (this.#leaving) return;
     this.endedEarly++;
     this.end ??= error;
     this.#count(error);
-    this.#observer.disconnected(session, error);
   }
 
   /** For the devices alone. */
@@ -238,10 +244,16 @@ export class Fleet implements DeviceOwner {
     for (const device of this.#devices) device.giveUpAll();
   }
 
-  async #close(device: SimulatedDevice): Promise<void> {
-    const { session, isConnected } = device;
-    await device.close();
-    if (isConnected) this.#observer.disconnected(session!, session!.error!);
+  /** All BYEs at once would be a load of their own, and over UDP frames that are repeated for nothing. */
+  async #closeAll(): Promise<void> {
+    this.#leaving = true;
+    const closing: Promise<void>[] = [];
+    for (const device of this.#devices) {
+      if (!device.isConnected) continue;
+      closing.push(device.close());
+      if (closing.length % CLOSED_AT_ONCE === 0) await delay(CLOSING_PAUSE);
+    }
+    await Promise.all(closing);
   }
 
   #count({ code }: USMPError): void {

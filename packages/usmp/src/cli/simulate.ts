@@ -72,7 +72,7 @@ export function addSimulate(program: Command): void {
       `${KEY_HELP}
 The device ids are 02:SS:SS:NN:NN:NN: the seed, then the device from 0 on; two fleets at a time need two seeds.
 On the IPv4 loopback interface each device has an address of its own, from 127.1.0.1 on, where the system allows it.
-Over TCP each device takes a file descriptor, here and at the server: see ulimit -n.
+Each device takes a file descriptor, over TCP also at the server: see ulimit -n.
 
 Exit codes:
   0 every device connected, no session ended early, every message came back as it was sent

@@ -12,8 +12,8 @@ const MAX_BACKLOG = 65_536;
 
 /** Whoever has devices. */
 export interface DeviceOwner {
-  /** The session of a device is over, though nobody here wanted that. */
-  handleEarlyEnd(session: USMPSession, error: USMPError): void;
+  /** The session of a device is over. */
+  handleEnd(session: USMPSession, error: USMPError): void;
   /** An echo has been judged, or is not to be expected any more. */
   handleJudged(): void;
 }
@@ -24,7 +24,6 @@ export class SimulatedDevice {
   readonly #check: EchoCheck;
   readonly #owner: DeviceOwner;
   #session: USMPSession | undefined;
-  #closing = false;
 
   /** @throws {ArgumentError} an option cannot be used */
   constructor(
@@ -78,7 +77,6 @@ export class SimulatedDevice {
   }
 
   async close(): Promise<void> {
-    this.#closing = true;
     await this.#session?.close();
   }
 
@@ -92,7 +90,7 @@ export class SimulatedDevice {
     } catch (error) {
       if (error !== session.error) throw error;
       this.#check.giveUpAll();
-      if (!this.#closing) this.#owner.handleEarlyEnd(session, session.error!);
+      this.#owner.handleEnd(session, session.error!);
       this.#owner.handleJudged();
     }
   }
