@@ -15,14 +15,6 @@ export interface Retransmissions {
   readonly of: number;
 }
 
-/** What is counted over UDP alone. */
-interface DatagramStats extends SessionStats {
-  readonly framesRetransmitted: number;
-  readonly framesRepeated: number;
-  readonly datagramsDropped: number;
-  readonly messagesLost: number;
-}
-
 /** Prints the counters of a session: to stderr, or as an event. */
 export function printStats(session: USMPSession, { json }: { readonly json?: true | undefined }): void {
   if (json) writeEvent('stats', { ...sessionFields(session), ...eventFields(session) });
@@ -49,8 +41,9 @@ export function percentOf({ frames, of }: Retransmissions): number {
   return of === 0 ? 0 : Math.round((1_000 * frames) / of) / 10;
 }
 
-function datagramStats(session: USMPSession): DatagramStats | undefined {
-  return session.transport === 'udp' ? (session.stats as DatagramStats) : undefined;
+/** Where the counters of UDP have a meaning. */
+function datagramStats(session: USMPSession): SessionStats | undefined {
+  return session.transport === 'udp' ? session.stats : undefined;
 }
 
 function eventFields(session: USMPSession): object {

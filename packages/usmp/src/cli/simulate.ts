@@ -43,7 +43,7 @@ export function addSimulate(program: Command): void {
     .description(
       'Connects as many devices, lets each send messages at a steady rate to a server that echoes, checks that every message comes back once, unchanged and in order, and sums up.',
     )
-    .argument('<url>', 'such as tcp://127.0.0.1:9000')
+    .argument('<url>', 'such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9000')
     .option('--devices <n>', 'how many', numberBetween(1, MAX_DEVICES, 'a whole number', 1), 10)
     .option('--rate <n>', 'messages a second of each device', numberBetween(0, MAX_RATE, 'a number'), 1)
     .option('--duration <s>', 'send this long; 0 until Ctrl-C', numberFrom(0, 'seconds'), 10)
