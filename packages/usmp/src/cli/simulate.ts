@@ -128,18 +128,24 @@ const silentReport: FleetObserver = { connected() {}, disconnected() {}, failed(
 function findingsOf({ plan, failed, failure, endedEarly, end, messages }: Fleet): string[] {
   const { sent, echoed, lost, late, wrong, doubled, outOfOrder } = messages;
   const isMute = sent > 0 && endedEarly === 0 && echoed + late + wrong === 0;
+  const echoes = (count: number) => plural(count, 'echo', 'echoes');
   const findings: [number, string][] = [
-    [failed, `of ${plan.devices} devices could not connect, one because: ${describeError(failure)}`],
-    [endedEarly, `sessions ended early, the first because: ${describeError(end)}`],
+    [
+      failed,
+      `${failed} of ${plan.devices} devices could not connect, one because: ${describeError(failure)}`,
+    ],
+    [endedEarly, `${plural(endedEarly, 'session')} ended early, the first because: ${describeError(end)}`],
     [
       lost,
-      isMute
-        ? 'messages lost, for none came back: does the server echo (usmp serve --echo)?'
-        : 'messages lost',
+      `${plural(lost, 'message')} lost${isMute ? ', none came back: does the server echo (usmp serve --echo)?' : ''}`,
     ],
-    [wrong, 'echoes differ from what was sent'],
-    [doubled, 'echoes came more than once'],
-    [outOfOrder, 'echoes were overtaken by later ones'],
+    [wrong, `${echoes(wrong)} not as sent`],
+    [doubled, `${echoes(doubled)} too many`],
+    [outOfOrder, `${echoes(outOfOrder)} overtaken by later ones`],
   ];
-  return findings.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return findings.filter(([count]) => count > 0).map(([, what]) => what);
+}
+
+function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }

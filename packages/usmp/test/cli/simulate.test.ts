@@ -163,21 +163,21 @@ const FAULTS: Record<string, { fault: Fault; counts: Record<string, number>; say
   drops: {
     fault: (session, _second, third) => session.send(third),
     counts: { lost: 1 },
-    says: /^usmp: 1 messages lost\n$/,
+    says: /^usmp: 1 message lost\n$/,
   },
   doubles: {
     async fault(session, second, third) {
       for (const message of [second, second, third]) await session.send(message);
     },
     counts: { doubled: 1 },
-    says: /^usmp: 1 echoes came more than once\n$/,
+    says: /^usmp: 1 echo too many\n$/,
   },
   swaps: {
     async fault(session, second, third) {
       for (const message of [third, second]) await session.send(message);
     },
     counts: { outOfOrder: 1 },
-    says: /^usmp: 1 echoes were overtaken by later ones\n$/,
+    says: /^usmp: 1 echo overtaken by later ones\n$/,
   },
   alters: {
     async fault(session, second, third) {
@@ -186,14 +186,14 @@ const FAULTS: Record<string, { fault: Fault; counts: Record<string, number>; say
       for (const message of [altered, third]) await session.send(message);
     },
     counts: { wrong: 1, lost: 1 },
-    says: /^usmp: 1 messages lost; 1 echoes differ from what was sent\n$/,
+    says: /^usmp: 1 message lost; 1 echo not as sent\n$/,
   },
   'cuts off': {
     async fault(session, second, third) {
       for (const message of [second.subarray(1), third]) await session.send(message);
     },
     counts: { wrong: 1, lost: 1 },
-    says: /differ from what was sent\n$/,
+    says: /1 echo not as sent\n$/,
   },
 };
 
@@ -241,7 +241,7 @@ test('an echo that takes longer than --timeout is lost, and told to be late', as
   const { code, stdout, stderr } = await run(t, args);
   assert.equal(code, 1);
   assert.match(stdout, /^late: 1 of the lost came after 1\.5 s$/m);
-  assert.match(stderr, /^usmp: 1 messages lost\n$/);
+  assert.match(stderr, /^usmp: 1 message lost\n$/);
 });
 
 test('sessions that break are counted by the reason, and it ends when none is left', async (t) => {
