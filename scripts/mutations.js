@@ -92,7 +92,7 @@ const MUTATIONS = [
   {
     name: 'CRC check off',
     file: 'core/frame.js',
-    from: 'if (announced !== checksum(bytes, offset, size - HEADER_LENGTH))',
+    from: 'if (!isHandshakeType(type) && !checksumFits(bytes, offset, size))',
     to: OFF,
     in: 'core/frame.test.js',
     test: 'the checksum of handshake frames is not looked at, that of session frames is',

@@ -213,7 +213,7 @@ export abstract class Connection {
 
   /** Sends PING. Returns the number that the `pong` event will carry. Throws as `send`. */
   ping(now: number): number {
-    this.require(1);
+    this.require(1, now);
     this.sendControl(FrameType.PING, now);
     this.#lastPing = now;
     this.#pings ??= [];
@@ -228,7 +228,7 @@ export abstract class Connection {
    * way, one of ours serves this call too, and one of the peer's is waited for. Throws as `send`.
    */
   rekey(now: number, _options?: RekeyOptions): void {
-    this.require(2);
+    this.require(2, now);
     if (this.#rekeyIsOurs) return;
     this.rekeyWanted = true;
     this.considerRekey(now);
@@ -292,6 +292,11 @@ export abstract class Connection {
 
   /** Sends PING. */
   protected abstract sendControl(type: FrameType, now: number): void;
+
+  /** Whether a PING was sent that has not left yet. */
+  protected get pingWaits(): boolean {
+    return false;
+  }
 
   /** Seals REKEY with this salt under the old key. */
   protected abstract sendRekey(salt: Uint8Array, now: number): void;
@@ -372,11 +377,11 @@ export abstract class Connection {
   }
 
   /** Makes sure that `frames` can be sealed and one number is left for BYE. */
-  protected require(frames: number): void {
+  protected require(frames: number, now: number): void {
     if (this.phase !== 'open') throw new NotConnectedError('not_connected', 'the session is not open');
     if (this.record!.sealable > frames) return;
     const spent = new SequenceError('sequence_spent');
-    this.close(this.lastSent, spent);
+    this.close(now, spent);
     throw spent;
   }
 
@@ -402,7 +407,8 @@ export abstract class Connection {
   }
 
   #keepAlive(now: number): void {
-    if (this.record!.sealable > 1) this.ping(now);
+    if (this.pingWaits) this.#lastPing = now;
+    else if (this.record!.sealable > 1) this.ping(now);
     else this.close(now, new SequenceError('sequence_spent'));
   }
 
@@ -410,7 +416,7 @@ export abstract class Connection {
   #keepaliveAt(): number {
     const { keepaliveInterval } = this.settings;
     if (keepaliveInterval <= 0) return Number.POSITIVE_INFINITY;
-    return Math.min(this.lastSent, Math.max(this.lastHeard, this.#lastPing)) + keepaliveInterval;
+    return Math.max(this.#lastPing, Math.min(this.lastSent, this.lastHeard)) + keepaliveInterval;
   }
 }
 

@@ -33,6 +33,7 @@ import {
   DELIVERY_TIMEOUT,
   GAP_TIMEOUT,
   HEADER_LENGTH,
+  LINGER_LIMIT,
   MAX_COOKIES_TRIED,
   MAX_HANDSHAKE_RTO,
   MAX_PLAINTEXT,
@@ -53,7 +54,7 @@ interface Outgoing {
 
 /** A handshake frame that is repeated until it has done its work. */
 interface Flight {
-  readonly frame: Frame;
+  frame: Frame;
   readonly firstSentAt: number;
   sentAt: number;
   attempts: number;
@@ -92,6 +93,7 @@ export class DatagramConnection extends Connection {
   /** Until then nothing new is sent, because the peer wants to change the keys (§9.5). */
   #heldUntil: number | undefined;
   #lingerUntil: number | undefined;
+  #lingerLimit: number | undefined;
   #farewell: Farewell | undefined;
 
   constructor(settings: ConnectionSettings, now: number, client?: ClientCredentials) {
@@ -157,6 +159,7 @@ export class DatagramConnection extends Connection {
       if (this.record.oldFilter !== undefined) this.#giveUpGap(this.record.oldFilter, now);
     }
     if (this.#lingerUntil !== undefined && now >= this.#lingerUntil) this.#finish();
+    if (this.#heldUntil !== undefined && now >= this.#heldUntil) this.#heldUntil = undefined;
   }
 
   override pollTimeout(): number {
@@ -165,6 +168,7 @@ export class DatagramConnection extends Connection {
     if (this.#window !== undefined) earliest = Math.min(earliest, this.#window.pollTimeout());
     if (this.#lingerUntil !== undefined) earliest = Math.min(earliest, this.#lingerUntil);
     if (this.phase === 'open') {
+      if (this.#heldUntil !== undefined) earliest = Math.min(earliest, this.#heldUntil);
       const { filter, oldFilter } = this.record!;
       earliest = Math.min(earliest, filter.gapUntil);
       if (oldFilter !== undefined) earliest = Math.min(earliest, oldFilter.gapUntil);
@@ -176,7 +180,7 @@ export class DatagramConnection extends Connection {
 
   send(message: Uint8Array, now: number, wantsAcknowledgement = false): number {
     const frames = frameCount(message.length);
-    this.require(frames + this.#queued);
+    this.require(frames + this.#queued, now);
     this.stats.bytesSent += message.length;
     const number = ++this.stats.messagesSent;
     const completes = wantsAcknowledgement ? number : undefined;
@@ -195,18 +199,21 @@ export class DatagramConnection extends Connection {
 
   /** @throws {SequenceError} `rekey_unsafe`: a released peer would lose frames, and it is not forced (§9.5) */
   override rekey(now: number, { force = false }: RekeyOptions = {}): void {
-    this.require(2 + this.#queued);
+    this.require(2 + this.#queued, now);
     if (!force && this.#rekeyIsUnsafe()) throw new SequenceError('rekey_unsafe');
-    if (force) this.#rekeyForced = true;
     super.rekey(now);
+    if (force && this.rekeyWanted) this.#rekeyForced = true;
   }
 
   /** What was sent before goes first; BYE is repeated until it is acknowledged. */
   close(now: number, error: USMPError = new ConnectionClosedError('closed')): void {
-    const bye = this.phase === 'open' && this.record!.sealable > 0;
+    const bye = this.phase === 'open' && this.record!.sealable > (this.#outbox?.length ?? 0);
+    // What has not begun has no purpose any more.
+    this.rekeyWanted = false;
     if (bye) {
       this.#enqueue({ type: FrameType.BYE, plaintext: EMPTY, alone: true, completes: undefined });
       this.#lingerUntil = now + DELIVERY_TIMEOUT + BYE_TIMEOUT;
+      this.#lingerLimit = now + LINGER_LIMIT;
     }
     this.fail(error, bye);
   }
@@ -285,10 +292,10 @@ export class DatagramConnection extends Connection {
     this.#heard = true;
     this.#acknowledgeHandshake(frame);
     if (this.handshakeState !== 'CHALLENGE' || sameBytes(frame.payload, this.#cookie)) return;
-    if (this.#cookie !== undefined && this.#flight!.acknowledged) return;
-    if (++this.#cookiesTried > MAX_COOKIES_TRIED) return;
     this.#cookie = copyOf(frame.payload);
-    this.#fly(this.handshake!.hello(this.#cookie), now);
+    const hello = this.handshake!.hello(this.#cookie);
+    if (++this.#cookiesTried <= MAX_COOKIES_TRIED) this.#fly(hello, now);
+    else this.#flight!.frame = new Frame(hello);
   }
 
   /** The answer may have been lost although its UTACK was not: anybody can make that. */
@@ -349,12 +356,13 @@ export class DatagramConnection extends Connection {
   #repeatFlight(now: number): void {
     const flight = this.#flight!;
     if (flight.frame.type === FrameType.SESSION_OK && now >= flight.firstSentAt + DELIVERY_TIMEOUT) {
+      if (this.lingers) return this.#finish();
       return this.fail(new DeliveryError('not_acknowledged'));
     }
     flight.attempts++;
     flight.sentAt = now;
     // The cookie may be old, or forged: ask for another one now and then.
-    const asksAgain = this.#cookie !== undefined && !flight.acknowledged && flight.attempts % 3 === 0;
+    const asksAgain = this.#cookie !== undefined && flight.attempts % 3 === 0;
     this.#push(asksAgain ? this.#hello! : flight.frame.bytes);
   }
 
@@ -379,7 +387,8 @@ export class DatagramConnection extends Connection {
     this.#resend(this.#window!.acknowledge(seq, now));
     if (frame.completes !== undefined) this.emit({ type: 'acknowledged', message: frame.completes });
     if (type === FrameType.REKEY) this.record!.rekeyAcknowledged();
-    else if (type === FrameType.BYE) this.#finish();
+    if (type === FrameType.BYE) this.#finish();
+    else this.#prolongLinger(now);
   }
 
   #onFlightAcknowledged(type: number, seq: number, now: number): void {
@@ -401,6 +410,12 @@ export class DatagramConnection extends Connection {
     if (due !== undefined) return this.#resend(due);
     if (this.lingers) this.#finish();
     else this.fail(new DeliveryError('not_acknowledged'));
+  }
+
+  /** A peer that goes on taking what was sent before BYE gets the time for it. */
+  #prolongLinger(now: number): void {
+    if (this.#lingerUntil === undefined || this.#outbox === undefined) return;
+    this.#lingerUntil = Math.min(now + DELIVERY_TIMEOUT + BYE_TIMEOUT, this.#lingerLimit!);
   }
 
   #acknowledge({ type, seq }: Frame, { underOldKey }: OpenedRecord): Uint8Array {
@@ -432,7 +447,7 @@ export class DatagramConnection extends Connection {
     const { type } = frame;
     this.lastHeard = now;
     this.#onFirstFrame();
-    if (this.lingers && type !== FrameType.BYE) return;
+    if (this.lingers && type !== FrameType.BYE && !this.#window?.awaitsOnly(FrameType.REKEY)) return;
     if ((type === FrameType.DATA || type === FrameType.DATA_FRAG) && !this.#receiving) return;
     if (type === FrameType.REKEY && !this.#mayTakeRekey(now)) return;
 
@@ -442,7 +457,7 @@ export class DatagramConnection extends Connection {
     record.confirm(frame.seq, opened);
     this.stats.framesReceived++;
     const utack = this.#acknowledge(frame, opened);
-    if (rekeying && record.rekeyComplete) this.onRekeyed(now);
+    if (rekeying && record.rekeyComplete && this.phase === 'open') this.onRekeyed(now);
     this.#sort(frame, opened, utack, now);
   }
 
@@ -508,7 +523,7 @@ export class DatagramConnection extends Connection {
 
   /** What opens and then breaks a rule costs the unfinished message, not the session (§9.4). */
   #deliver({ type, plaintext }: ReceivedFrame, now: number, farewell?: Farewell): void {
-    if (this.phase === 'closed' && type !== FrameType.BYE) return;
+    if (this.phase === 'closed' && type !== FrameType.BYE && type !== FrameType.REKEY) return;
     try {
       if (type === FrameType.DATA_FRAG) return this.#onPart(plaintext);
       if (type === FrameType.DATA) return this.#onLastPart(plaintext);
@@ -576,6 +591,10 @@ export class DatagramConnection extends Connection {
 
   protected sendControl(): void {
     this.#pingsOwed++;
+  }
+
+  protected override get pingWaits(): boolean {
+    return this.#pingsOwed > 0;
   }
 
   protected sendRekey(salt: Uint8Array, now: number): void {
@@ -649,7 +668,8 @@ export class DatagramConnection extends Connection {
 
   #sealPingPong(now: number): void {
     if (!this.#admits(0, false, now)) return;
-    if (this.record!.sealable <= 1) return this.close(now, new SequenceError('sequence_spent'));
+    if (this.record!.sealable - (this.#outbox?.length ?? 0) <= 1)
+      return this.close(now, new SequenceError('sequence_spent'));
     if (this.pongsOwed > 0) {
       this.pongsOwed--;
       this.#transmit(FrameType.PONG, EMPTY, false, undefined, now);

@@ -96,9 +96,11 @@ export class Endpoint<Peer extends EndpointPeer> {
   /** Takes the peer that a `begin` has asked for. One that had not authenticated from the same source is displaced. */
   add(source: Source, hello: Uint8Array, peer: Peer): void {
     const before = this.#entries.get(source.id);
+    const displaced = before?.peer.authenticated ? before.previous : before;
     const previous = before?.peer.authenticated ? before : before?.previous;
+    if (before !== undefined) before.previous = undefined;
     this.#entries.set(source.id, { peer, tag: tagOf(hello), previous });
-    if (previous !== before) before!.peer.handleDisplaced();
+    displaced?.peer.handleDisplaced();
   }
 
   /** Forgets a peer that is gone. With a farewell its source is still answered for a while. */

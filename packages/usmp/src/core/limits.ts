@@ -76,13 +76,16 @@ export const LOSS_THRESHOLD = 3;
 /** BYE is repeated for this long (§9.3). */
 export const BYE_TIMEOUT = 3_000;
 
+/** Closing takes no longer than this, however slowly the peer takes what was sent before. */
+export const LINGER_LIMIT = 60_000;
+
 /** Over datagrams, REKEY is safe towards released peers as long as fewer frames than this have been sent (§9.5). */
 export const SAFE_REKEY_FRAMES = 64;
 
 /** A cookie (§9.2). */
 export const COOKIE_LENGTH = 16;
 
-/** Cookies that a client tries in one handshake: forged ones come before the true one. */
+/** Cookies that a client tries at once in one handshake: forged ones may come before the true one. */
 export const MAX_COOKIES_TRIED = 8;
 
 /** A cookie is valid in the period of its making and in the next (§9.2): longer than any handshake. */

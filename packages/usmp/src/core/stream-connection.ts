@@ -66,7 +66,7 @@ export class StreamConnection extends Connection {
       );
     }
     const frames = frameCount(message.length);
-    this.require(frames);
+    this.require(frames, now);
     if (frames === 1) {
       this.#seal(FrameType.DATA, message, now);
     } else {
