@@ -4,12 +4,12 @@
  * @module
  */
 
-import { ArgumentError, ConnectionClosedError, USMPError } from '../index.js';
+import { ArgumentError, ConnectionClosedError, DeliveryError, USMPError } from '../index.js';
 
 export const EXIT = {
   /** Also after Ctrl-C. */
   done: 0,
-  /** This machine is in the way: a port in use, a file that cannot be written. */
+  /** This machine is in the way: a port in use, a file that cannot be written. Or a simulated fleet had losses. */
   failed: 1,
   /** A mistake on the command line, in a key, or in a file that it names. */
   usage: 2,
@@ -55,6 +55,8 @@ export function exitCodeOf(error: unknown): number {
     case 'ping_timeout':
       return EXIT.noReply;
     default:
-      return error instanceof ConnectionClosedError ? EXIT.noReply : EXIT.protocol;
+      return error instanceof ConnectionClosedError || error instanceof DeliveryError
+        ? EXIT.noReply
+        : EXIT.protocol;
   }
 }

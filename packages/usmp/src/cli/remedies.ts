@@ -18,6 +18,7 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   ping_timeout: 'raise --timeout, or look at the network',
   bye: 'look at the log of the server',
   connection_lost: 'look at the network and the log of the server, then connect again',
+  not_acknowledged: 'look at the network and at whether the other side still runs, then connect again',
   idle_timeout: 'look at the network, then connect again',
   bad_magic: 'check the port in the URL',
   unsupported_version: 'use the same release on both sides',
