@@ -385,7 +385,9 @@ export class DatagramConnection extends Connection {
     if (!this.record!.verifyAcknowledgement(header, mac, type === FrameType.REKEY)) return this.#drop();
     this.lastHeard = now;
     this.#resend(this.#window!.acknowledge(seq, now));
-    if (frame.completes !== undefined) this.emit({ type: 'acknowledged', message: frame.completes });
+    if (frame.completes !== undefined && this.phase === 'open') {
+      this.emit({ type: 'acknowledged', message: frame.completes });
+    }
     if (type === FrameType.REKEY) this.record!.rekeyAcknowledged();
     if (type === FrameType.BYE) this.#finish();
     else this.#prolongLinger(now);

@@ -140,7 +140,8 @@ class UdpListener implements Listener {
       socket.once('close', resolve);
     });
     socket.on('message', (datagram, { address, port }) => {
-      this.#handleDatagram(plain(datagram), new UdpSource(address, port));
+      // A forged one: nobody can be answered there, and Node throws when one tries.
+      if (port !== 0) this.#handleDatagram(plain(datagram), new UdpSource(address, port));
     });
   }
 
