@@ -407,6 +407,8 @@ export class USMPServer {
     } catch (error) {
       this.#config.logger?.error(`key look-up failed for ${deviceId}`, error);
     }
+    // Keys that have been replaced meanwhile decide nothing any more.
+    if (keyRing !== this.#keyRing) return;
     if (!isAmong(live.key, valid)) live.driver.close(ended('revoked'));
   }
 

@@ -71,6 +71,24 @@ test('revoke reaches a device whose handshake is under way', async (t) => {
   assert.equal(live.server.stats.accepted, 0);
 });
 
+test('a slow look-up of keys that were replaced meanwhile ends no session', async (t) => {
+  const live = await startServer(t, echo, { psk: { [ID]: NEW } });
+  const { here, there } = await bothEnds(t, live, { deviceId: ID, psk: NEW });
+  let answer: (keys: undefined) => void = () => {};
+  const slow = live.server.setKeys(
+    () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+  );
+  await live.server.setKeys({ [ID]: NEW });
+  answer(undefined);
+  await slow;
+  assert.equal(there.closed, false);
+  await here.send('still there');
+  assert.equal(text(await here.recv()), 'still there');
+});
+
 test('setKeys reaches a device whose handshake is under way', async (t) => {
   const live = await startServer(t, echo, { psk: { [ID]: OLD } });
   const { attempt, raw, challenge } = await halfway(live.port, OLD);
