@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addConnect } from './connect.js';
+import { addDecode } from './decode.js';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { addKeygen } from './keygen.js';
 import { addPing } from './ping.js';
@@ -36,7 +37,7 @@ Example:
   npx usmp serve --psk-file key.txt --echo
   npx usmp connect tcp://127.0.0.1:9000 --psk-file key.txt --send hello`,
     );
-  for (const add of [addServe, addConnect, addPing, addSimulate, addKeygen]) add(program);
+  for (const add of [addServe, addConnect, addPing, addSimulate, addKeygen, addDecode]) add(program);
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
