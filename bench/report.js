@@ -1,11 +1,19 @@
 /** Turns samples into the tables that are printed. */
 import { availableParallelism, cpus, release } from 'node:os';
-import { GOALS, SERVERS, TOLERANCE, WORKLOADS } from './plan.js';
+import { FIGURES, GOALS, SERVERS, TOLERANCE } from './plan.js';
 
 /** @typedef {import('./plan.js').ServerName} ServerName */
-/** @typedef {import('./plan.js').WorkloadName} WorkloadName */
-/** @typedef {{ workload: WorkloadName, server: ServerName, run: number, value: number }} Sample */
-/** @typedef {{ workload: WorkloadName, other: ServerName, ratio: number, goal: string, holds: boolean }} Verdict */
+/** @typedef {import('./plan.js').FigureName} FigureName */
+/** @typedef {{ figure: FigureName, server: ServerName, run: number, value: number }} Sample */
+/**
+ * @typedef {object} Verdict
+ * @property {FigureName} figure
+ * @property {ServerName} [other] that the figure is compared with
+ * @property {number} [ratio] to it
+ * @property {string} measured
+ * @property {string} goal
+ * @property {boolean} holds
+ */
 
 /** @param {readonly number[]} values at least one */
 export function median(values) {
@@ -22,56 +30,69 @@ export function machine() {
   return `${cpu}, ${availableParallelism()} cores, ${system}, Node ${node}, OpenSSL ${openssl}, ${date} UTC`;
 }
 
-/** @param {readonly Sample[]} samples @param {WorkloadName} workload @param {ServerName} server */
-function valuesOf(samples, workload, server) {
-  return samples.filter((s) => s.workload === workload && s.server === server).map((s) => s.value);
+/** @param {readonly Sample[]} samples @param {FigureName} figure @param {ServerName} server */
+function valuesOf(samples, figure, server) {
+  return samples.filter((s) => s.figure === figure && s.server === server).map((s) => s.value);
 }
 
 /** The goals of which both sides were measured. @param {readonly Sample[]} samples @returns {Verdict[]} */
 export function judge(samples) {
-  return GOALS.flatMap(({ workload, other, atLeast, atMost }) => {
-    const ours = valuesOf(samples, workload, 'usmp');
-    const theirs = valuesOf(samples, workload, other);
-    if (ours.length === 0 || theirs.length === 0) return [];
-    if (atLeast !== undefined) {
-      const ratio = median(theirs) / median(ours);
-      return [
-        { workload, other, ratio, goal: `≥ ${atLeast} × cheaper`, holds: ratio >= atLeast * (1 - TOLERANCE) },
-      ];
+  return GOALS.flatMap(({ figure, other, atLeast, atMost = Number.POSITIVE_INFINITY }) => {
+    const ours = valuesOf(samples, figure, 'usmp');
+    if (ours.length === 0) return [];
+    const { unit, moreIsBetter } = FIGURES[figure];
+    if (other === undefined) {
+      const value = median(ours);
+      const measured = `${significant(value)} ${unit}`;
+      return [{ figure, measured, goal: `≤ ${atMost} ${unit}`, holds: value <= atMost }];
     }
-    const most = atMost ?? Number.POSITIVE_INFINITY;
-    const ratio = median(ours) / median(theirs);
-    return [{ workload, other, ratio, goal: `≤ ${most} × its cost`, holds: ratio <= most * (1 + TOLERANCE) }];
+    const theirs = valuesOf(samples, figure, other);
+    if (theirs.length === 0) return [];
+    const more = median(ours) / median(theirs);
+    if (atLeast === undefined) {
+      const holds = more <= atMost * (1 + TOLERANCE);
+      return [{ figure, other, ratio: more, measured: times(more), goal: `≤ ${atMost} × its cost`, holds }];
+    }
+    const ratio = moreIsBetter ? more : 1 / more;
+    const goal = `≥ ${atLeast} × ${moreIsBetter ? 'as much' : 'cheaper'}`;
+    return [
+      { figure, other, ratio, measured: times(ratio), goal, holds: ratio >= atLeast * (1 - TOLERANCE) },
+    ];
   });
 }
 
-/** Median and range per workload and server. @param {readonly Sample[]} samples */
-export function costTable(samples) {
+/** Median and range per figure and server. @param {readonly Sample[]} samples */
+export function figureTable(samples) {
   const servers = namesIn(SERVERS, samples, 'server');
-  const workloads = namesIn(WORKLOADS, samples, 'workload');
-  const rows = workloads.map((workload) => [
-    `${WORKLOADS[workload].title}, ${WORKLOADS[workload].unit}`,
-    ...servers.map((server) => summary(valuesOf(samples, workload, server))),
+  const figures = namesIn(FIGURES, samples, 'figure');
+  const rows = figures.map((figure) => [
+    `${FIGURES[figure].title}, ${FIGURES[figure].unit}`,
+    ...servers.map((server) => summary(valuesOf(samples, figure, server))),
   ]);
   return table([['', ...servers.map((server) => SERVERS[server].title)], ...rows]);
 }
 
 /** @param {readonly Verdict[]} verdicts */
 export function goalTable(verdicts) {
-  const rows = verdicts.map(({ workload, other, ratio, goal, holds }) => [
-    WORKLOADS[workload].title,
-    `against ${SERVERS[other].title}`,
-    `${significant(ratio)} ×`,
+  const rows = verdicts.map(({ figure, other, measured, goal, holds }) => [
+    `${FIGURES[figure].title}, ${FIGURES[figure].unit}`,
+    other === undefined ? '' : `against ${SERVERS[other].title}`,
+    measured,
     goal,
     holds ? 'pass' : 'FAIL',
   ]);
   return table([['', '', 'measured', 'goal', `within ${TOLERANCE * 100} %`], ...rows]);
 }
 
+/** @param {number} ratio */
+function times(ratio) {
+  return `${significant(ratio)} ×`;
+}
+
 /**
  * The keys of `all` that occur in the samples, in the order of `all`.
  * @template {string} Name
- * @param {Record<Name, unknown>} all @param {readonly Sample[]} samples @param {'server' | 'workload'} field
+ * @param {Record<Name, unknown>} all @param {readonly Sample[]} samples @param {'server' | 'figure'} field
  */
 function namesIn(all, samples, field) {
   const present = new Set(samples.map((sample) => /** @type {string} */ (sample[field])));

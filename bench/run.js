@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-/** Server CPU per operation and memory per idle session, beside other servers in the same run: see README.md. */
+/** Server CPU per operation, memory per idle session, and speed over UDP, beside others in the same run: see README.md. */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { makeIdentity } from './certificate.js';
 import { run, startServer } from './children.js';
-import { PYPI_VERSION, SERVERS, WORKLOADS } from './plan.js';
-import { costTable, goalTable, judge, machine, significant } from './report.js';
+import { measurePair } from './pair.js';
+import { FIGURES, PYPI_VERSION, SERVERS, WORKLOADS } from './plan.js';
+import { figureTable, goalTable, judge, machine, significant } from './report.js';
 
 /** @typedef {import('./plan.js').ServerName} ServerName */
 /** @typedef {import('./plan.js').WorkloadName} WorkloadName */
@@ -27,19 +28,26 @@ if (process.platform !== 'linux') {
 
 const pace = options.quick ? { warmup: 0.5, seconds: 1.5 } : { warmup: 1, seconds: 4 };
 const environment = { BENCH_TLS_IDENTITY: JSON.stringify(makeIdentity()) };
-const commands = await serverCommands();
+const { servers: commands, clients } = programs(await peerPython());
 
 /** @type {import('./report.js').Sample[]} */
 const samples = [];
 for (let round = 1; round <= options.runs; round++) {
   for (const workload of options.workloads) {
-    for (const [server, command] of commands) {
-      const value = await measure(workload, server, command);
-      samples.push({ workload, server, run: round, value });
-      const { title, unit } = WORKLOADS[workload];
-      process.stderr.write(
-        `run ${round}  ${title}  ${SERVERS[server].title}  ${significant(value)} ${unit}\n`,
-      );
+    /** @type {import('./plan.js').Workload} */
+    const { servers, figures } = WORKLOADS[workload];
+    for (const server of servers) {
+      const command = commands[server];
+      if (command === undefined || !options.servers.includes(server)) continue;
+      const results = await measure(workload, server, command, round);
+      for (const [result, figure] of Object.entries(figures)) {
+        const value = results[result];
+        samples.push({ figure, server, run: round, value });
+        const { title, unit } = FIGURES[figure];
+        process.stderr.write(
+          `run ${round}  ${title}  ${SERVERS[server].title}  ${significant(value)} ${unit}\n`,
+        );
+      }
     }
   }
 }
@@ -47,8 +55,11 @@ for (let round = 1; round <= options.runs; round++) {
 const verdicts = judge(samples);
 const heading = machine();
 const runs = options.runs === 1 ? '1 run' : `median of ${options.runs} interleaved runs (least..most)`;
-console.log(`\n${heading}\nServer CPU per operation and resident memory per idle session, ${runs}\n`);
-console.log(costTable(samples));
+console.log(`\n${heading}\nµs of server CPU an operation, KiB of resident memory an idle session, ${runs}`);
+for (const transport of /** @type {const} */ (['tcp', 'udp'])) {
+  const rows = samples.filter(({ figure }) => FIGURES[figure].transport === transport);
+  if (rows.length > 0) console.log(`\n${figureTable(rows)}`);
+}
 if (verdicts.length > 0) console.log(`\n${goalTable(verdicts)}`);
 if (options.json) {
   const report = { machine: heading, runs: options.runs, ...pace, samples, goals: verdicts };
@@ -59,63 +70,95 @@ process.exit(verdicts.every(({ holds }) => holds) ? 0 : 1);
 /**
  * One workload on a freshly started server.
  * @param {WorkloadName} name @param {ServerName} serverName @param {string[]} command
- * @returns {Promise<number>} µs an operation, or KiB a session
+ * @param {number} round from 1, which seeds what has to look random
+ * @returns {Promise<Record<string, number>>} in the units of its figures
  */
-async function measure(name, serverName, command) {
-  const { kind, sessions, window, size } = WORKLOADS[name];
+async function measure(name, serverName, command, round) {
+  /** @type {import('./plan.js').Workload} */
+  const { transport, generator, pair } = WORKLOADS[name];
   let server;
   try {
-    server = await startServer(command, environment);
-    const { protocol } = SERVERS[serverName];
+    const args = transport === 'udp' ? ['udp', pair?.work ?? 'echo'] : [];
+    server = await startServer(command, environment, args);
+    if (pair) return await measurePair(server, clients[serverName] ?? [], pairPlan(pair, serverName, round));
     const load = {
-      workload: kind,
-      protocol,
+      ...generator,
+      protocol: transport === 'udp' ? 'udp' : SERVERS[serverName].protocol,
       port: server.port,
       pid: server.pid,
-      sessions,
-      window,
-      size,
       ...pace,
     };
-    const flags = Object.entries(load).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-    const timeout = (pace.warmup + pace.seconds + GRACE) * 1000;
-    return JSON.parse(await run([process.execPath, path('load/main.js'), ...flags], environment, timeout))
-      .value;
+    return await generate(load, transport === 'udp' && serverName !== 'forgetful');
   } catch (error) {
     const reason = /** @type {Error} */ (error).message.trim();
     const said = server?.errors();
     return fail(
       1,
-      `${WORKLOADS[name].title} on ${SERVERS[serverName].title}: ${reason}${said ? `\nThe server said:\n${said}` : ''}`,
+      `${name} on ${SERVERS[serverName].title}: ${reason}${said ? `\nThe server said:\n${said}` : ''}`,
     );
   } finally {
     await server?.stop();
   }
 }
 
-/** @returns {Promise<[ServerName, string[]][]>} the servers that can be started here */
-async function serverCommands() {
-  const python = options.servers.includes('pypi') ? await peerPython() : undefined;
-  if (options.servers.includes('pypi') && python === undefined) {
+/**
+ * @param {Record<string, string | number>} load @param {boolean} confirm whether idle sessions have to prove that they live
+ * @returns {Promise<Record<string, number>>}
+ */
+async function generate({ kind, ...load }, confirm) {
+  const flags = Object.entries(load).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+  const command = [process.execPath, path('load/main.js'), '--workload', String(kind), ...flags];
+  if (confirm) command.push('--confirm');
+  return JSON.parse(await run(command, environment, (pace.warmup + pace.seconds + GRACE) * 1000));
+}
+
+/**
+ * @param {import('./plan.js').Pair} pair @param {ServerName} server @param {number} seed
+ * @returns {import('./pair.js').PairPlan}
+ */
+function pairPlan({ work, window, size, link, atLeast }, server, seed) {
+  const plan = {
+    work,
+    window: window[server] ?? 1,
+    size,
+    ...(options.quick ? pace : { ...pace, ...atLeast }),
+  };
+  if (link === undefined) return plan;
+  return { ...plan, proxy: [process.execPath, path('proxy.js')], link: [link.delay, link.loss, seed] };
+}
+
+/**
+ * The command lines of what is measured, by make.
+ * @param {string | undefined} python
+ * @returns {Record<'servers' | 'clients', Partial<Record<ServerName, string[]>>>}
+ */
+function programs(python) {
+  const node = (/** @type {string} */ file) => [process.execPath, path(file)];
+  const py = (/** @type {string} */ file) => (python === undefined ? undefined : [python, path(file)]);
+  return {
+    servers: {
+      usmp: node('servers/usmp.js'),
+      pypi: py('servers/pypi.py'),
+      tls: node('servers/tls.js'),
+      tcp: node('servers/tcp.js'),
+      forgetful: node('servers/forgetful.js'),
+    },
+    clients: { usmp: node('clients/usmp.js'), pypi: py('clients/pypi.py') },
+  };
+}
+
+/** @returns {Promise<string | undefined>} the interpreter that has the PyPI package, if it is wanted and to be had */
+async function peerPython() {
+  if (!options.servers.includes('pypi')) return undefined;
+  if (process.env.USMP_PEER_PYTHON) return process.env.USMP_PEER_PYTHON;
+  const peers = await import('../scripts/peers.js');
+  const python = await peers.peerPython(PYPI_VERSION);
+  if (python === undefined) {
     process.stderr.write(
       `No Python with usmp ${PYPI_VERSION}: measured without it. USMP_PEER_PYTHON may name one.\n`,
     );
   }
-  const node = (/** @type {string} */ file) => [process.execPath, path(file)];
-  const all = {
-    usmp: node('servers/usmp.js'),
-    pypi: python && [python, path('servers/pypi.py')],
-    tls: node('servers/tls.js'),
-    tcp: node('servers/tcp.js'),
-  };
-  return options.servers.flatMap((name) => (all[name] ? [[name, all[name]]] : []));
-}
-
-/** @returns {Promise<string | undefined>} */
-async function peerPython() {
-  if (process.env.USMP_PEER_PYTHON) return process.env.USMP_PEER_PYTHON;
-  const peers = await import('../scripts/peers.js');
-  return peers.peerPython(PYPI_VERSION);
+  return python;
 }
 
 function parseOptions() {

@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util';
 import { exitWithParent } from '../lifeline.js';
 import { StreamPeer } from './stream-peer.js';
+import { UdpPeer } from './udp-peer.js';
 import { UsmpPeer } from './usmp-peer.js';
 import { echo, handshake, idle } from './workloads.js';
 
@@ -25,15 +26,18 @@ const { values: options } = parseArgs({
     size: { type: 'string', default: '64' },
     warmup: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '4' },
+    confirm: { type: 'boolean', default: false },
   },
 });
 
 const workload = choose('workload', { handshake, echo, idle });
 const openPeer = choose('protocol', {
   usmp: UsmpPeer.open,
+  udp: UdpPeer.open,
   tls: StreamPeer.openTls,
   tcp: StreamPeer.openTcp,
 });
+if (options.protocol === 'udp' && options.workload !== 'idle') usage('udp is for idle sessions');
 const server = {
   port: Number(options.port),
   psk: options.psk,
@@ -41,13 +45,16 @@ const server = {
 };
 
 try {
-  const result = await workload((index) => openPeer(server, index), {
+  // Which of them can do what the workload asks for has been checked.
+  const open = /** @type {(index: number) => Promise<any>} */ ((index) => openPeer(server, index));
+  const result = await workload(open, {
     pid: Number(options.pid),
     sessions: Number(options.sessions),
     window: Number(options.window),
     size: Number(options.size),
     warmup: Number(options.warmup),
     seconds: Number(options.seconds),
+    confirm: options.confirm,
   });
   process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 } catch (error) {
@@ -60,7 +67,11 @@ try {
  */
 function choose(option, choices) {
   const chosen = choices[options[option]];
-  if (chosen) return chosen;
-  process.stderr.write(`--${option} is one of ${Object.keys(choices).join(', ')}\n`);
+  return chosen ?? usage(`--${option} is one of ${Object.keys(choices).join(', ')}`);
+}
+
+/** @param {string} message @returns {never} */
+function usage(message) {
+  process.stderr.write(`${message}\n`);
   process.exit(2);
 }

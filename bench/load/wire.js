@@ -1,6 +1,6 @@
 /**
  * The client's side of wire version 2, written for the load generator alone and kept apart from the library
- * that it measures (spec/protocol.md: "Frame", "Handshake", "Session frames").
+ * that it measures (spec/protocol.md: "Frame", "Handshake", "Session frames", "UDP").
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 
@@ -16,9 +16,12 @@ export const Type = Object.freeze({
   PONG: 0x07,
   BYE: 0x08,
   DATA_FRAG: 0x09,
+  HELLO_RETRY: 0x0a,
 });
 
 export const HEADER_BYTES = 12;
+export const KEY_BYTES = 32;
+export const SESSION_ID_BYTES = 16;
 /** The most plaintext that one session frame carries. */
 export const MAX_PLAINTEXT = 452;
 
@@ -27,6 +30,8 @@ const VERSION = 0x02;
 const AAD_BYTES = 10;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const UTACK_MAGIC = Buffer.of(0xac, 0xac);
+const UTACK_MAC_BYTES = 8;
 const CIPHER = 'aes-256-gcm';
 
 /** @param {number} type @param {number} seq @param {Uint8Array} payload */
@@ -56,7 +61,7 @@ export function seal(key, sessionId, type, seq, plaintext) {
 
 /**
  * @param {KeyObject} key of the direction server to client
- * @param {number} seq the one that must come next
+ * @param {number} seq the one that must come
  * @param {Buffer} frame
  * @returns {Buffer} the plaintext
  */
@@ -73,6 +78,26 @@ export function open(key, seq, frame) {
   const plaintext = decipher.update(frame.subarray(text, tag));
   decipher.final();
   return plaintext;
+}
+
+/** Whether a datagram has the size that its header names, and our magic and version. @param {Buffer} datagram */
+export function isFrame(datagram) {
+  return (
+    datagram.length >= HEADER_BYTES &&
+    datagram.readUInt16LE(0) === MAGIC &&
+    datagram[2] === VERSION &&
+    datagram.length === HEADER_BYTES + datagram.readUInt16LE(8)
+  );
+}
+
+/**
+ * What acknowledges a frame over UDP.
+ * @param {Buffer} frame @param {KeyObject} [key] of the direction of a session frame; none for the handshake
+ */
+export function utack(frame, key) {
+  const ack = Buffer.concat([UTACK_MAGIC, frame.subarray(3, 8)]);
+  if (key === undefined) return ack;
+  return Buffer.concat([ack, createHmac('sha256', key).update(ack).digest().subarray(0, UTACK_MAC_BYTES)]);
 }
 
 /**

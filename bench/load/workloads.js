@@ -5,6 +5,10 @@ import { cpuMicroseconds, settledResidentKiB } from './proc.js';
 /** @typedef {import('./peer.js').Peer} Peer */
 /** @typedef {(index: number) => Promise<Peer>} Open */
 /**
+ * What a session can do at least. `confirm` is for those that may be lost without a sign.
+ * @typedef {{ closed: Promise<any>, confirm?: () => Promise<void> }} Idler
+ */
+/**
  * @typedef {object} Plan
  * @property {number} pid the server's process
  * @property {number} sessions at a time
@@ -12,10 +16,11 @@ import { cpuMicroseconds, settledResidentKiB } from './proc.js';
  * @property {number} size of a message in bytes, at least 4
  * @property {number} warmup seconds before the measurement
  * @property {number} seconds of measurement
+ * @property {boolean} confirm whether idle sessions have to echo a message afterwards
  */
 
-/** How many sessions are opened at once before an idle measurement. */
-const OPENING = 32;
+/** How many sessions are opened, or asked for a sign of life, at once. */
+const AT_ONCE = 32;
 
 /** Connect, handshake, goodbye, close, again and again. @param {Open} open @param {Plan} plan */
 export async function handshake(open, plan) {
@@ -64,11 +69,15 @@ export async function echo(open, plan) {
   );
 }
 
-/** Holds sessions open that say nothing. @param {Open} open @param {Plan} plan */
+/**
+ * Holds sessions open that say nothing.
+ * @param {(index: number) => Promise<Idler>} open @param {Plan} plan
+ */
 export async function idle(open, plan) {
   const before = await settledResidentKiB(plan.pid);
   const peers = await openAll(open, plan.sessions);
   const after = await orLost(settledResidentKiB(plan.pid), peers);
+  if (plan.confirm) await inTurn(peers.length, async (index) => peers[index].confirm?.());
   return { value: (after - before) / peers.length, unit: 'KiB', operations: peers.length };
 }
 
@@ -87,24 +96,34 @@ async function measureCpu({ pid, warmup, seconds }, count) {
   };
 }
 
-/** @param {Open} open @param {number} sessions */
+/**
+ * @template P
+ * @param {(index: number) => Promise<P>} open @param {number} sessions
+ */
 async function openAll(open, sessions) {
-  /** @type {Peer[]} */
+  /** @type {P[]} */
   const peers = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < sessions) {
-      const index = next++;
-      peers[index] = await open(index);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(OPENING, sessions) }, worker));
+  await inTurn(sessions, async (index) => {
+    peers[index] = await open(index);
+  });
   return peers;
 }
 
 /**
+ * Does something with each session, a few at once.
+ * @param {number} sessions @param {(index: number) => Promise<void>} act
+ */
+async function inTurn(sessions, act) {
+  let next = 0;
+  const worker = async () => {
+    while (next < sessions) await act(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, sessions) }, worker));
+}
+
+/**
  * @template T
- * @param {Promise<T>} result @param {Peer[]} peers
+ * @param {Promise<T>} result @param {readonly Idler[]} peers
  * @returns {Promise<T>} rejects when a session is lost before the result is there
  */
 function orLost(result, peers) {
