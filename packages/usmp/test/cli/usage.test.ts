@@ -11,7 +11,7 @@ test('the version is that of the package', async (t) => {
 });
 
 test('the help of every command has an example to paste', async (t) => {
-  for (const command of ['serve', 'connect', 'ping', 'simulate', 'keygen']) {
+  for (const command of ['serve', 'connect', 'ping', 'simulate', 'keygen', 'decode']) {
     const { code, stdout } = await run(t, [command, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`Example:\\n {2}npx usmp ${command} `));
@@ -22,7 +22,7 @@ test('the help of every command has an example to paste', async (t) => {
 test('the help lists every command and has an example', async (t) => {
   const { code, stdout } = await run(t, ['--help']);
   assert.equal(code, 0);
-  for (const command of ['serve', 'connect', 'ping', 'simulate', 'keygen']) {
+  for (const command of ['serve', 'connect', 'ping', 'simulate', 'keygen', 'decode']) {
     assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'));
   }
   assert.match(stdout, /Example:\n {2}npx usmp /);
