@@ -87,7 +87,9 @@ function weigh(server: USMPServer): Weight {
 }
 
 if (process.send !== undefined && process.argv[1] === fileURLToPath(import.meta.url)) {
-  const server = new USMPServer({ psk: PSK, host: '127.0.0.1', port: 0, ...JSON.parse(process.argv[2]!) });
+  const options: Partial<USMPServerOptions> = JSON.parse(process.argv[2]!);
+  const where = options.listen === undefined ? { host: '127.0.0.1', port: 0 } : {};
+  const server = new USMPServer({ psk: PSK, ...where, ...options });
   server.onSession(handle);
   server.on('listening', (url) => process.send!({ url }));
   process.on('message', () => process.send!(weigh(server)));
