@@ -345,12 +345,16 @@ export interface RawListener {
 
 /** A server made of one function, which gets each datagram and may answer it. */
 export async function listenRaw(
-  answer: (datagram: RawDatagram, reply: (...datagrams: readonly Uint8Array[]) => void) => void,
+  answer: (datagram: RawDatagram, reply: (...datagrams: readonly Uint8Array[]) => void, port: number) => void,
 ): Promise<RawListener> {
   const socket = createSocket('udp4', (bytes: Buffer, { port, address }: RemoteInfo) =>
-    answer(readDatagram(bytes), (...datagrams) => {
-      for (const datagram of datagrams) socket.send(datagram, port, address, () => {});
-    }),
+    answer(
+      readDatagram(bytes),
+      (...datagrams) => {
+        for (const datagram of datagrams) socket.send(datagram, port, address, () => {});
+      },
+      port,
+    ),
   );
   socket.on('error', () => {});
   socket.bind(0, '127.0.0.1');
@@ -366,6 +370,8 @@ export type Meddling = (datagram: RawDatagram) => readonly Uint8Array[];
 export interface RawTap extends RawListener {
   /** What the client has sent, in order. */
   readonly recording: readonly Buffer[];
+  /** Of the client's socket. */
+  clientPort(): number;
   /** Sends to the server in the name of the client. */
   sendToServer(...datagrams: readonly Uint8Array[]): void;
   /** Sends to the client in the name of the server. */
@@ -382,9 +388,11 @@ export async function tap(
   const recording: Buffer[] = [];
   const upstream = await RawSocket.open({ port: serverPort });
   let answerClient: (...datagrams: readonly Uint8Array[]) => void = () => {};
-  const listener = await listenRaw((datagram, reply) => {
+  let clientPort = 0;
+  const listener = await listenRaw((datagram, reply, port) => {
     recording.push(datagram.bytes);
     answerClient = reply;
+    clientPort = port;
     upstream.send(...toServer(datagram));
   });
   upstream.filter = (datagram) => {
@@ -394,6 +402,7 @@ export async function tap(
   return {
     ...listener,
     recording,
+    clientPort: () => clientPort,
     sendToServer: (...datagrams) => upstream.send(...datagrams),
     sendToClient: (...datagrams) => answerClient(...datagrams),
     close() {
