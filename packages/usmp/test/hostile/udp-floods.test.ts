@@ -3,10 +3,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { USMPClient, type USMPSession } from '#dist/index.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { USMPClient, type USMPServerOptions, type USMPSession } from '#dist/index.js';
 import { PSK, text, WRONG_PSK, within } from '../server/live.js';
-import { FLOODED, PARKED, type ServerProcess, startServerProcess } from '../server/process.js';
+import { FLOODED, PARKED, type ServerProcess, startServerProcess, type Weight } from '../server/process.js';
 import {
+  BYE,
   DATA,
   frame,
   HELLO_RETRY,
@@ -107,6 +109,32 @@ test('wrong keys without end cost no memory and keep nobody out', async (t) => {
   assert.ok(after.held - before.held < 4 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
 });
 
+test('1,500 sessions that come and go, with and without BYE, leave nothing behind', async (t) => {
+  const server = await startUDPProcess(t, { idleTimeout: 1_000 });
+  const visit = async (i: number) => {
+    const socket = await RawSocket.open({ port: server.port, localAddress: `127.5.${i >> 8}.${i & 0xff}` });
+    // Some of them come back under the id of one before.
+    const deviceId = i % 3 === 0 ? '02:00:00:00:00:07' : randomDeviceId();
+    const session = await socket.handshake({ psk: PSK, deviceId });
+    if (i % 2 === 0) {
+      const bye = session.seal(BYE);
+      socket.send(bye);
+      await session.acknowledged(bye);
+    }
+    socket.close();
+  };
+  const empty = async () => settled(server, ({ stats }) => stats.sessions === 0);
+  // One after the other: who is replaced before its handshake is over would wait in vain.
+  await inBatches(300, 1, visit);
+  const before = await empty();
+  await inBatches(1_200, 1, visit);
+  const after = await empty();
+  assert.equal(after.stats.sessions, 0);
+  assert.equal(after.stats.halfOpen, 0);
+  assert.ok(after.held - before.held < 4 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
+  await assertServes(server);
+});
+
 test('messages without end to an application that reads nothing are not acknowledged for ever', async (t) => {
   const server = await startUDPProcess(t);
   const socket = await openSocket(t, server);
@@ -143,8 +171,11 @@ test('a device that never acknowledges what the server sends it without end cost
   assert.ok(after.held - before.held < 8 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
 });
 
-async function startUDPProcess(t: TestContext): Promise<ServerProcess> {
-  return startServerProcess(t, { listen: LISTEN });
+async function startUDPProcess(
+  t: TestContext,
+  options: Partial<USMPServerOptions> = {},
+): Promise<ServerProcess> {
+  return startServerProcess(t, { listen: LISTEN, ...options });
 }
 
 async function connect(t: TestContext, server: ServerProcess): Promise<USMPSession> {
@@ -205,5 +236,15 @@ async function pourGarbage(socket: RawSocket, count: number): Promise<void> {
         : frame([PING, DATA, 0x02, 0x03][(i >> 1) % 4]!, i, randomBytes(28 + i)),
     );
     await socket.answersTo(...garbage);
+  }
+}
+
+/** Weighs until something holds. */
+async function settled(server: ServerProcess, holds: (weight: Weight) => boolean): Promise<Weight> {
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    const weight = await server.weigh();
+    if (holds(weight) || performance.now() > deadline) return weight;
+    await delay(50);
   }
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyLookup, KeyMap } from '#dist/index.js';
 import { assertServes, eventually, nextSession, PSK, refusal, text, WRONG_PSK } from '../server/live.js';
 import {
@@ -79,7 +80,11 @@ test('what arrives during a handshake does not give it more time', async (t) => 
   const socket = await openSocket(t, live);
   const attempt = new RawGreeting({ psk: PSK });
   const hello = attempt.helloWith(await socket.cookie(attempt));
-  while (live.refusals.length === 0) await socket.answersTo(hello, frame(PING, 0, randomBytes(28)));
+  while (live.refusals.length === 0) {
+    await socket.answersTo(hello, frame(PING, 0, randomBytes(28)));
+    // Not so fast that the cookies run out that the answers cost.
+    await delay(10);
+  }
   assert.equal((await refusal(live)).reason, 'timeout');
   await assertServes(live);
 });
@@ -246,6 +251,46 @@ test('a HELLO with another key beside a live session does not touch it, unless i
   assert.equal(there.error?.code, 'replaced');
   await next.acknowledged(next.send('the new one'));
   await eventually(() => received.length === 3, 'the message');
+  await assertServes(live);
+});
+
+test('a handshake beside a live session that goes no further leaves the session as it was', async (t) => {
+  const { live, socket, session, there, received } = await scene(t, { handshakeTimeout: 400 });
+  await socket.challenge(new RawGreeting({ psk: PSK }));
+  assert.equal(live.server.stats.halfOpen, 1);
+  await session.acknowledged(session.send('while it waits'));
+  assert.equal((await refusal(live)).reason, 'timeout');
+  await session.acknowledged(session.send('after it has gone'));
+  await there.send('both ways', { acknowledged: true });
+  assert.equal(text(await session.receive()), 'both ways');
+  assert.deepEqual(received, ['while it waits', 'after it has gone']);
+  assert.equal(there.closed, false);
+  await assertServes(live);
+});
+
+test('the handshake of the session before, played again beside the next one, does not touch it', async (t) => {
+  const live = await startUDP(t);
+  const socket = await openSocket(t, live);
+  const attempt = new RawGreeting({ psk: PSK });
+  const hello = attempt.helloWith(await socket.cookie(attempt));
+  socket.send(hello);
+  const challenge = await socket.frame(CHALLENGE);
+  socket.acknowledge(challenge);
+  const proof = attempt.helloAck(challenge);
+  socket.send(proof);
+  socket.session(attempt, await socket.frame(SESSION_OK));
+
+  const session = await socket.handshake({ psk: PSK });
+  const arriving = [...live.server.sessions.values()].filter(({ id }) => id === session.id.toString('hex'));
+  assert.equal(arriving.length, 1);
+  socket.send(hello);
+  socket.acknowledge(await socket.frame(CHALLENGE));
+  assertNoFrames(await session.answersTo(proof));
+  assert.equal((await refusal(live)).reason, 'wrong-key');
+  session.send('still here');
+  assert.equal(text(await session.receive()), 'still here');
+  assert.equal(arriving[0]!.closed, false);
+  assert.equal(live.server.stats.accepted, 2);
   await assertServes(live);
 });
 

@@ -454,7 +454,7 @@ function parts(session: RawDatagramSession, count: number): Buffer[] {
 
 /** Both directions still work. */
 async function assertAlive({ session, there }: Pick<Scene, 'session' | 'there'>): Promise<void> {
-  await session.answersTo();
+  await session.settle();
   await there.send('are you there?', { acknowledged: true });
   assert.equal(text(await session.receive()), 'are you there?');
   assert.equal(there.closed, false);

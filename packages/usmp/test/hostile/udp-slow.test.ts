@@ -25,8 +25,9 @@ suite('silence', { concurrency: true }, () => {
     await assert.rejects(there.send('one more'), { code: 'not_acknowledged' });
     const copies = socket.drain().filter(({ isAck, type }) => !isAck && type === DATA);
     assert.ok(copies.length >= 3, `sent ${copies.length} times`);
-    assert.ok(copies.length <= 20, `sent ${copies.length} times`);
-    assert.equal(new Set(copies.map(({ bytes }) => bytes.toString('hex'))).size, 1);
+    // Two messages, a handful of times each, and always as the same bytes.
+    assert.ok(copies.length <= 40, `sent ${copies.length} times`);
+    assert.ok(new Set(copies.map(({ bytes }) => bytes.toString('hex'))).size <= 2);
     await eventually(() => live.server.stats.sessions === 0, 'the end at the server');
     await assertServes(live);
   });

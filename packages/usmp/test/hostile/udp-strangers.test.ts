@@ -43,10 +43,7 @@ const NOISE: [name: string, datagrams: readonly Buffer[]][] = [
   ['a HELLO with a wrong magic', [0, 1].map((at) => withChecksum(flipped(hello(), at)))],
   ['a HELLO in the other byte order', [withChecksum(changed(hello(), [0xab, 0xcd]))]],
   ['HELLOs of versions 0, 3 and 255', [0, 3, 255].map((version) => versioned(version))],
-  [
-    'HELLOs with a cookie of versions 0, 1, 3 and 255',
-    [0, 1, 3, 255].map((version) => versioned(version, 54)),
-  ],
+  ['HELLOs with a cookie of versions 0, 3 and 255', [0, 3, 255].map((version) => versioned(version, 54))],
   ['unknown types', [0x00, 0x0c, 0x7f, 0x80, 0xff].map((type) => frame(type, 0, randomBytes(38)))],
   ['an ERROR frame', [frame(0xff, 0, Buffer.of(2))]],
   ['HELLOs of other sizes', [0, 1, 37, 39, 53, 55, 480].map((size) => frame(HELLO, 0, randomBytes(size)))],
@@ -167,6 +164,24 @@ test('a cookie of another server opens nothing', async (t) => {
   const thief = await openSocket(t, here, { localPort });
   assertNone(await thief.answersTo(attempt.helloWith(cookie)), 'the cookies of two servers are alike');
   await assertLeftNothing(here, thief);
+});
+
+test('a server under a flood closes when it is told to', async (t) => {
+  const live = await startUDP(t);
+  const socket = await openSocket(t, live);
+  let closed = false;
+  const closing = socket.answersTo(...Array.from({ length: 50 }, hello)).then(async () => {
+    await live.server.close();
+    closed = true;
+  });
+  while (!closed) {
+    socket.send(...Array.from({ length: 20 }, hello), ...Array.from({ length: 20 }, () => versioned(1)));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await closing;
+  assert.deepEqual(live.log.errors, []);
+  // The port is free, and an honest server may have it.
+  await assertServes(await startUDP(t, { listen: live.url }));
 });
 
 async function assertTheftFails(live: LiveServer, owner: RawSocket, thief: RawSocket): Promise<void> {

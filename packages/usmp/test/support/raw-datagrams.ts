@@ -106,10 +106,18 @@ export class RawSocket {
 
   /** The next datagram that fits, of those that came before or will come; the others stay. */
   async take(fits: (datagram: RawDatagram) => boolean, what: string): Promise<RawDatagram> {
+    let index = -1;
+    await this.until(() => {
+      index = this.#inbox.findIndex(fits);
+      return index >= 0;
+    }, what);
+    return this.#inbox.splice(index, 1)[0]!;
+  }
+
+  /** Waits until something holds that can only change when a datagram comes. */
+  async until(holds: () => boolean, what: string): Promise<void> {
     const deadline = performance.now() + PATIENCE;
-    for (;;) {
-      const index = this.#inbox.findIndex(fits);
-      if (index >= 0) return this.#inbox.splice(index, 1)[0]!;
+    while (!holds()) {
       if (performance.now() >= deadline)
         throw new Error(`waited in vain for ${what}; there is: ${this.#inbox.map(told).join(', ')}`);
       await this.#more(deadline - performance.now());
@@ -170,8 +178,7 @@ export class RawSocket {
     const challenge = await this.challenge(attempt);
     this.send(attempt.helloAck(challenge));
     const session = this.session(attempt, await this.frame(SESSION_OK));
-    // Takes the acknowledgements of the handshake out of the way.
-    await session.answersTo();
+    await session.settle();
     return session;
   }
 
@@ -271,6 +278,13 @@ export class RawDatagramSession extends RawRecords {
       if (datagram.bytes.equals(ack)) return answers;
       answers.push(datagram);
     }
+  }
+
+  /** Waits until nothing of a PING and its PONG is under way, and drops what came before. */
+  async settle(): Promise<void> {
+    const { pongs } = this;
+    await this.answersTo();
+    await this.socket.until(() => this.pongs > pongs, 'a PONG');
   }
 
   /** Changes the keys as an honest initiator; returns the REKEY. The server must have nothing under way. */
