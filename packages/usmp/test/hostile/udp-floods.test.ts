@@ -41,7 +41,7 @@ test('HELLOs without end from one address get 256 cookies and then 128 a second,
   const most = 256 + 128 * seconds;
   assert.ok(answers >= 256, `${answers} cookies`);
   assert.ok(answers <= most + 1, `${answers} cookies in ${seconds} s`);
-  await assertAlive(bystander);
+  await assertUntouched(bystander);
   await assertServes(server);
 });
 
@@ -52,28 +52,28 @@ test('HELLOs from 20,000 sources leave nothing behind, and others are served mea
   const before = await server.weigh();
   await visit(server, 16_000, (i) => `127.2.${i >> 8}.${i & 0xff}`);
   await assertServes(server);
-  await assertAlive(bystander);
+  await assertUntouched(bystander);
   const { stats, rss, held } = await server.weigh();
   assert.equal(stats.halfOpen, 0);
   assert.ok(held - before.held < 4 * MiB, `${(held - before.held) / MiB} MiB more are held`);
   assert.ok(rss - before.rss < 60 * MiB, `${(rss - before.rss) / MiB} MiB more`);
 });
 
-test('2,000 handshakes from 1,000 addresses that stop at CHALLENGE keep nobody out and touch no session', async (t) => {
+test('1,400 handshakes from 700 addresses that stop at CHALLENGE keep nobody out and touch no session', async (t) => {
   const server = await startUDPProcess(t);
   const bystander = await connect(t, server);
   const before = await server.weigh();
   const open = async (i: number) => {
-    const localAddress = `127.3.${(i % 1_000) >> 8}.${i & 0xff}`;
+    const localAddress = `127.3.${(i % 700) >> 8}.${(i % 700) & 0xff}`;
     const socket = await openSocket(t, server, { localAddress });
     await socket.challenge(new RawGreeting({ psk: PSK }));
   };
-  await inBatches(2_000, 50, open);
+  await inBatches(1_400, 50, open);
   await assertServes(server);
-  await assertAlive(bystander);
+  await assertUntouched(bystander);
   const { stats, rss } = await server.weigh();
   assert.ok(stats.halfOpen <= 1_024, `${stats.halfOpen} half-open`);
-  assert.ok((stats.refused.busy ?? 0) >= 2_000 - 1_024, `${stats.refused.busy} turned away`);
+  assert.ok((stats.refused.busy ?? 0) >= 1_400 - 1_024, `${stats.refused.busy} turned away`);
   assert.ok(rss - before.rss < 60 * MiB, `${(rss - before.rss) / MiB} MiB more`);
 });
 
@@ -83,9 +83,9 @@ test('garbage without end costs no memory and keeps nobody out', async (t) => {
   const socket = await openSocket(t, server, { localAddress: '127.0.0.9' });
   await pourGarbage(socket, 2_000);
   const before = await server.weigh();
-  await pourGarbage(socket, 18_000);
+  await pourGarbage(socket, 10_000);
   await assertServes(server);
-  await assertAlive(bystander);
+  await assertUntouched(bystander);
   const after = await server.weigh();
   assert.ok(after.held - before.held < 4 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
 });
@@ -101,15 +101,15 @@ test('wrong keys without end cost no memory and keep nobody out', async (t) => {
   };
   await inBatches(300, 20, fail);
   const before = await server.weigh();
-  await inBatches(1_200, 20, fail);
+  await inBatches(700, 20, fail);
   await assertServes(server);
   const after = await server.weigh();
-  assert.equal(after.stats.refused['wrong-key'], 1_500);
+  assert.equal(after.stats.refused['wrong-key'], 1_000);
   assert.equal(after.stats.halfOpen, 0);
   assert.ok(after.held - before.held < 4 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
 });
 
-test('1,500 sessions that come and go, with and without BYE, leave nothing behind', async (t) => {
+test('800 sessions that come and go, with and without BYE, leave nothing behind', async (t) => {
   const server = await startUDPProcess(t, { idleTimeout: 1_000 });
   const visit = async (i: number) => {
     const socket = await RawSocket.open({ port: server.port, localAddress: `127.5.${i >> 8}.${i & 0xff}` });
@@ -125,9 +125,9 @@ test('1,500 sessions that come and go, with and without BYE, leave nothing behin
   };
   const empty = async () => settled(server, ({ stats }) => stats.sessions === 0);
   // One after the other: who is replaced before its handshake is over would wait in vain.
-  await inBatches(300, 1, visit);
+  await inBatches(200, 1, visit);
   const before = await empty();
-  await inBatches(1_200, 1, visit);
+  await inBatches(600, 1, visit);
   const after = await empty();
   assert.equal(after.stats.sessions, 0);
   assert.equal(after.stats.halfOpen, 0);
@@ -191,6 +191,12 @@ async function assertServes(server: ServerProcess): Promise<void> {
   );
   await assertAlive(session);
   await session.close();
+}
+
+/** While the server is still there: without it BYE would wait in vain for its UTACK. */
+async function assertUntouched(bystander: USMPSession): Promise<void> {
+  await assertAlive(bystander);
+  await bystander.close();
 }
 
 async function assertAlive(session: USMPSession): Promise<void> {
