@@ -147,11 +147,7 @@ const ADDITIONS: [name: string, inFront: (datagram: RawDatagram) => Buffer[]][] 
     ({ type }) => (type === CHALLENGE ? [frame(SESSION_OK, 0, randomBytes(48))] : []),
   ],
   ['a copy', ({ bytes }) => [bytes, bytes]],
-  [
-    'a damaged copy',
-    ({ bytes, type }) =>
-      type >= DATA && type !== HELLO_RETRY ? [flipped(bytes, -1), flipped(bytes, 4)] : [],
-  ],
+  ['damaged copies', ({ bytes }) => [flipped(bytes, -1), flipped(bytes, 4)]],
   ['forged ends', () => [BYE, DATA, REKEY].map((type) => frame(type, 0, randomBytes(28)))],
   ['UTACKs of everything', () => Array.from({ length: 12 }, (_, type) => utack({ type, seq: 0 }))],
 ];

@@ -21,6 +21,7 @@ import {
   SESSION_OK,
   told,
   utack,
+  withChecksum,
 } from '../support/raw-datagrams.js';
 import { assertNone, openSocket, scene, startUDP } from './udp-bed.js';
 
@@ -136,7 +137,7 @@ test('a proof with any bit turned over gets no session, nor does one for another
     const socket = await openSocket(t, live);
     const attempt = new RawGreeting({ psk: PSK });
     const proof = attempt.helloAck(await socket.challenge(attempt));
-    assertNoFrames(await socket.answersTo(flipped(proof, offset)));
+    assertNoFrames(await socket.answersTo(withChecksum(flipped(proof, offset))));
   }
   const socket = await openSocket(t, live);
   const [one, other] = [new RawGreeting({ psk: PSK }), new RawGreeting({ psk: PSK })];
@@ -144,6 +145,23 @@ test('a proof with any bit turned over gets no session, nor does one for another
   await eventually(() => live.refusals.length === 4, 'the refusals');
   for (const { reason } of live.refusals) assert.equal(reason, 'wrong-key');
   assert.equal(live.server.stats.accepted, 0);
+  await assertServes(live);
+});
+
+test('a proof that was damaged on the way is not acknowledged; its repeat is, and opens the session', async (t) => {
+  const live = await startUDP(t);
+  for (const offset of [4, 10, 12, 30, -1]) {
+    const socket = await openSocket(t, live);
+    const attempt = new RawGreeting({ psk: PSK });
+    const proof = attempt.helloAck(await socket.challenge(attempt));
+    await socket.answersTo();
+    assertNone(await socket.answersTo(flipped(proof, offset)), 'a damaged frame was acknowledged');
+    socket.send(proof);
+    const session = socket.session(attempt, await socket.frame(SESSION_OK));
+    session.send('welcome');
+    assert.equal(text(await session.receive()), 'welcome');
+  }
+  assert.deepEqual(live.refusals, []);
   await assertServes(live);
 });
 
@@ -336,9 +354,12 @@ test('a repeated HELLO_ACK gets the same SESSION_OK again, and no second session
     if (acknowledges) socket.acknowledge(sessionOk);
     socket.send(proof);
     await socket.exactly(sessionOk.bytes);
-    const again = (await socket.answersTo(proof, flipped(proof, -1))).filter(({ isAck }) => !isAck);
+    const again = (await socket.answersTo(proof, withChecksum(flipped(proof, -1)))).filter(
+      ({ isAck }) => !isAck,
+    );
     assert.ok(again.length > 0, 'no SESSION_OK');
     for (const { bytes } of again) assert.deepEqual(bytes, sessionOk.bytes);
+    assertNoFrames(await answersToForgery(socket, sessionOk));
   }
   const session = socket.session(attempt, sessionOk);
   session.send('one session');
@@ -396,6 +417,13 @@ test('a forged UTACK of SESSION_OK does not keep the client from getting it', as
 async function besideSession(socket: RawSocket, attempt: RawGreeting): Promise<void> {
   const challenge = await socket.challenge(attempt);
   socket.send(attempt.helloAck(challenge));
+}
+
+/** What an invented HELLO_ACK is answered by, repeats of SESSION_OK by time left out. */
+async function answersToForgery(socket: RawSocket, sessionOk: RawDatagram): Promise<RawDatagram[]> {
+  socket.acknowledge(sessionOk);
+  await socket.answersTo();
+  return socket.answersTo(frame(HELLO_ACK, 2, randomBytes(32)));
 }
 
 function assertNoFrames(datagrams: readonly RawDatagram[]): void {
