@@ -109,6 +109,17 @@ test('nobody there: the client ends with unreachable, and finds an honest server
   await assertFails(t, gone.url, 'TransportError', 'unreachable', LONG);
 });
 
+test('a server that vanishes in the middle of the handshake is given the whole time', async (t) => {
+  const impostor = await listenRaw(({ isAck, type }, reply) => {
+    if (!isAck && type === HELLO) reply(frame(HELLO_RETRY, 0, randomBytes(16)));
+    if (isAck && type === HELLO_RETRY) impostor.close();
+  });
+  const started = performance.now();
+  // The kernel tells that nobody listens there any more; that could be anybody's doing.
+  await assertFails(t, impostor.url, 'HandshakeError', 'turned_away', LONGER);
+  assert.ok(performance.now() - started >= LONGER - 50, 'given up early');
+});
+
 test('a server that wants one cookie after the other gets a few answers, not one for each', async (t) => {
   let heard = 0;
   const impostor = await listenRaw(({ isAck, type }, reply) => {

@@ -398,6 +398,27 @@ test('a REKEY and what was sent before it do nothing when they come again after 
   await assertServes(here.live);
 });
 
+test('a REKEY while a message of the server is under way is left alone; its repeat is taken after that', async (t) => {
+  const here = await scene(t);
+  const { session, socket, there } = here;
+  session.silent = true;
+  const delivered = there.send('under way', { acknowledged: true });
+  const data = await socket.frame(DATA);
+  const salt = randomBytes(32);
+  const rekey = session.seal(REKEY, salt);
+  const answers = await socket.answersTo(rekey, rekey);
+  assertNone(
+    answers.filter(({ isAck }) => isAck),
+    'REKEY was acknowledged',
+  );
+  socket.send(session.ackFor(data));
+  await within(delivered, 'the acknowledgement');
+  session.silent = false;
+  await session.completeRekey(rekey, salt);
+  await assertAlive(here);
+  await assertServes(here.live);
+});
+
 test('handshake frames in a live session do not touch it', async (t) => {
   const here = await scene(t);
   const { live, session, there } = here;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { assertServes, eventually, nextSession, PSK, within } from '../server/live.js';
-import { DATA, RawGreeting, SESSION_OK } from '../support/raw-datagrams.js';
+import { BYE, DATA, RawGreeting, REKEY, SESSION_OK } from '../support/raw-datagrams.js';
 import { openSocket, scene, startUDP } from './udp-bed.js';
 
 // Side by side: they only wait.
@@ -46,6 +46,32 @@ suite('silence', { concurrency: true }, () => {
     assert.equal(there.error?.code, 'not_acknowledged');
     const copies = socket.drain().filter(({ isAck, type }) => !isAck && type === SESSION_OK);
     assert.ok(copies.length >= 3 && copies.length <= 30, `sent ${copies.length} times`);
+    await assertServes(live);
+  });
+
+  test('a peer that never acknowledges REKEY ends the session, and so does one that stops right behind it', async (t) => {
+    const [ignoring, stopping] = [await scene(t), await scene(t)];
+    for (const { session } of [ignoring, stopping]) session.silent = true;
+    const failures = [ignoring, stopping].map(({ there }) =>
+      assert.rejects(there.rekey({ timeout: 60_000 }), { code: 'not_acknowledged' }),
+    );
+    const rekey = await stopping.socket.frame(REKEY);
+    stopping.socket.send(stopping.session.ackFor(rekey));
+    await Promise.all(failures);
+    for (const { live, there } of [ignoring, stopping]) {
+      assert.equal(there.error?.code, 'not_acknowledged');
+      await assertServes(live);
+    }
+  });
+
+  test('a peer that never acknowledges BYE is not waited for without end', async (t) => {
+    const { live, socket, session, there } = await scene(t);
+    session.silent = true;
+    await within(there.close(), 'the end of closing', 60_000);
+    assert.equal(there.error?.code, 'closed');
+    const byes = socket.drain().filter(({ isAck, type }) => !isAck && type === BYE);
+    assert.ok(byes.length >= 2 && byes.length <= 20, `sent ${byes.length} times`);
+    assert.equal(live.server.stats.sessions, 0);
     await assertServes(live);
   });
 

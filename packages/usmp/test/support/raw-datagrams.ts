@@ -288,9 +288,14 @@ export class RawDatagramSession extends RawRecords {
   }
 
   /** Changes the keys as an honest initiator; returns the REKEY. The server must have nothing under way. */
-  async rekey(): Promise<Buffer> {
-    const salt = randomBytes(32);
+  async rekey(salt: Uint8Array = randomBytes(32)): Promise<Buffer> {
     const bytes = this.seal(REKEY, salt);
+    await this.completeRekey(bytes, salt);
+    return bytes;
+  }
+
+  /** Sends a REKEY, and goes on under the new keys when it is acknowledged. */
+  async completeRekey(bytes: Buffer, salt: Uint8Array): Promise<void> {
     this.socket.send(bytes);
     await this.acknowledged(bytes);
     this.changeKeys(salt);
@@ -298,7 +303,6 @@ export class RawDatagramSession extends RawRecords {
     const ping = this.seal(PING);
     this.socket.send(ping);
     await this.acknowledged(ping);
-    return bytes;
   }
 
   #takes(datagram: RawDatagram): boolean {
