@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import dgram from 'node:dgram';
 import { test } from 'node:test';
 import { assertServes, eventually, type LiveServer, PSK, refusal } from '../server/live.js';
 import {
@@ -113,6 +114,34 @@ test('a flood of HELLOs of version 1 is not a flood of reports', async (t) => {
   assert.ok(reports <= 20 * seconds, `${reports} reports in ${seconds} s`);
   assert.ok(live.log.matching(/version 1/).length <= 20 * seconds);
   await assertLeftNothing(live, socket);
+});
+
+test('datagrams from port 0, where nobody can be answered, do not end the server', async (t) => {
+  // Only who may forge whole packets can send such a thing, so the socket itself is made to say that one came.
+  const sockets: dgram.Socket[] = [];
+  const createSocket = dgram.createSocket;
+  t.mock.method(dgram, 'createSocket', (options: dgram.SocketOptions) => {
+    sockets.push(createSocket(options));
+    return sockets.at(-1);
+  });
+  const live = await startUDP(t);
+  const [socket] = sockets;
+  for (const datagram of [
+    hello(),
+    versioned(1),
+    randomBytes(100),
+    Buffer.alloc(0),
+    frame(HELLO, 1, randomBytes(54)),
+  ])
+    socket!.emit('message', datagram, {
+      address: '127.0.0.1',
+      port: 0,
+      family: 'IPv4',
+      size: datagram.length,
+    });
+  assert.equal(live.server.stats.halfOpen, 0);
+  await assertServes(live);
+  assert.deepEqual(live.log.errors, []);
 });
 
 test('a HELLO gets less back than it has brought, and so does each of many', async (t) => {
