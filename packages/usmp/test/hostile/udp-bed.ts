@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import type { USMPServerOptions, USMPSession } from '#dist/index.js';
 import { echo, type LiveServer, nextSession, PSK, startServer, text } from '../server/live.js';
 import {
+  CHALLENGE,
   type RawDatagram,
   type RawDatagramSession,
   RawSocket,
@@ -60,4 +61,18 @@ export async function scene(t: TestContext, options: Partial<USMPServerOptions> 
 
 export function assertNone(datagrams: readonly RawDatagram[], message: string): void {
   assert.deepEqual(datagrams.map(told), [], message);
+}
+
+/** Both directions still work. */
+export async function assertAlive({ session, there }: Pick<Scene, 'session' | 'there'>): Promise<void> {
+  await session.settle();
+  await there.send('are you there?', { acknowledged: true });
+  assert.equal(text(await session.receive()), 'are you there?');
+  assert.equal(there.closed, false);
+}
+
+/** UTACKs aside, and CHALLENGE, which a busy machine may see again. */
+export function assertNoFrames(datagrams: readonly RawDatagram[]): void {
+  const frames = datagrams.filter(({ isAck, type }) => !isAck && type !== CHALLENGE);
+  assert.deepEqual(frames.map(told), []);
 }

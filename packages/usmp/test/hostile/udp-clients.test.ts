@@ -15,21 +15,18 @@ import {
   HELLO,
   HELLO_ACK,
   HELLO_RETRY,
-  listenRaw,
-  type Meddling,
   PING,
   PONG,
   type RawDatagram,
   RawGreeting,
   RawSocket,
-  type RawTap,
   REKEY,
   SESSION_OK,
-  tap,
   told,
   utack,
   withChecksum,
 } from '../support/raw-datagrams.js';
+import { listenRaw, type Meddling, type RawTap, tap } from '../support/raw-path.js';
 import { startUDP } from './udp-bed.js';
 
 /** How long a handshake may take that gets no answer, one that gets as far as HELLO_ACK, and one that ends by itself. */
