@@ -73,6 +73,8 @@ interface Entry<Peer> {
 /** All peers of one socket that accepts handshakes. */
 export class Endpoint<Peer extends EndpointPeer> {
   readonly #cookies: CookieJar;
+  /** A cookie is good for any number of handshakes as long as it is valid; each costs a key pair and a look-up. */
+  readonly #beginnings = new AddressLimit();
   readonly #entries = new Map<string, Entry<Peer>>();
   readonly #farewells = new Farewells();
   #reportSecond = 0;
@@ -153,7 +155,10 @@ export class Endpoint<Peer extends EndpointPeer> {
       return undefined;
     }
     const cookie = datagram.subarray(HEADER_LENGTH + HELLO_LENGTH);
-    return this.#cookies.accepts(cookie, source, now) ? { type: 'begin', hello: datagram } : undefined;
+    if (!this.#cookies.accepts(cookie, source, now) || !this.#beginnings.take(source.limitKey, now)) {
+      return undefined;
+    }
+    return { type: 'begin', hello: datagram };
   }
 
   /** They cost their sender nothing, so they must cost us little. */
@@ -171,7 +176,7 @@ export class Endpoint<Peer extends EndpointPeer> {
 class CookieJar {
   readonly #crypto: CryptoProvider;
   readonly #secret: Uint8Array;
-  readonly #limit = new CookieLimit();
+  readonly #limit = new AddressLimit();
 
   constructor(crypto: CryptoProvider) {
     this.#crypto = crypto;
@@ -202,10 +207,10 @@ class CookieJar {
 }
 
 /** A token bucket for each address; the least recently seen is forgotten when there are too many. */
-class CookieLimit {
+class AddressLimit {
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
-  /** Whether one more cookie may go to the address now. */
+  /** Whether one more may be had by the address now. */
   take(address: string, now: number): boolean {
     const bucket = this.#buckets.get(address) ?? { tokens: COOKIE_BURST, at: now };
     bucket.tokens = Math.min(COOKIE_BURST, bucket.tokens + ((now - bucket.at) * COOKIE_RATE) / 1_000);

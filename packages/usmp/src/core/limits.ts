@@ -148,13 +148,16 @@ export const BACKOFF_PAIRS = 4_096;
 /** A pair without failures for this long is forgotten. */
 export const BACKOFF_MEMORY = 600_000;
 
-/** Cookies handed out to one address at once (§9.2): a site behind one NAT that comes back after a power cut. */
+/**
+ * Cookies handed out to one address at once (§9.2), and handshakes begun with them: a site behind one NAT that comes back
+ * after a power cut.
+ */
 export const COOKIE_BURST = 256;
 
-/** Cookies for one address a second, from then on. */
+/** The same a second, from then on. */
 export const COOKIE_RATE = 128;
 
-/** Addresses whose cookies are counted; the least recently seen goes. */
+/** Addresses whose cookies and handshakes are counted; the least recently seen goes. */
 export const COOKIE_ADDRESSES = 4_096;
 
 /** Reports about datagrams of version 1 a second: they cost their sender nothing. */
