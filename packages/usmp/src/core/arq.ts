@@ -13,6 +13,7 @@ import {
   LOSS_THRESHOLD,
   MAX_BYTES_UNDER_WAY,
   MAX_FRAMES_UNDER_WAY,
+  MAX_KEPT_RTO,
   MAX_RTO,
   MIN_RTO,
   REPLAY_WINDOW,
@@ -46,16 +47,17 @@ export class RoundTrip {
   }
 
   /**
-   * Frames have timed out. Until a measurement, those that are sent first wait longer too: where the round trip has grown
+   * Frames have timed out. Until a measurement, others wait longer too, within a limit: where the round trip has grown
    * beyond the time-out, every frame would be repeated, and none could be measured.
    */
   backOff(): void {
-    if (this.timeout(0) < MAX_RTO) this.#backOff++;
+    if (this.#rto * 2 ** this.#backOff < MAX_KEPT_RTO) this.#backOff++;
   }
 
   /** How long to wait for the answer to a frame that has been repeated `attempts` times. */
   timeout(attempts: number, longest: number = MAX_RTO): number {
-    return Math.min(longest, this.#rto * 2 ** Math.max(attempts, this.#backOff));
+    const kept = Math.min(MAX_KEPT_RTO, this.#rto * 2 ** this.#backOff);
+    return Math.min(longest, Math.max(this.#rto * 2 ** attempts, kept));
   }
 }
 

@@ -59,6 +59,12 @@ export const MIN_RTO = 100;
 export const MAX_RTO = 5_000;
 
 /**
+ * What a time-out of one frame makes the others wait at most (§9.1): little enough that each can be transmitted five times
+ * and more before its sender gives up.
+ */
+export const MAX_KEPT_RTO = 1_000;
+
+/**
  * Handshake frames are repeated at least this often (§9.3): their answer can be lost as well, and the whole handshake
  * has 10 s.
  */
