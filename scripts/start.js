@@ -11,6 +11,7 @@ const usmp = 'packages/usmp/bin/usmp.js';
 const keyFolder = '.usmp';
 const keyFile = '.usmp/key';
 const port = process.env.PORT ?? '9000';
+const TRANSPORTS = ['tcp', 'udp'];
 
 // The paths that are printed hold where npm start was called.
 process.chdir(root);
@@ -22,12 +23,15 @@ else {
 
 function serve() {
   if (!existsSync(keyFile) && !makeKey()) return;
-  const args = [usmp, 'serve', '--listen', `tcp://0.0.0.0:${port}`, '--psk-file', keyFile, '--echo'];
+  const listeners = TRANSPORTS.flatMap((transport) => ['--listen', `${transport}://0.0.0.0:${port}`]);
+  const args = [usmp, 'serve', ...listeners, '--psk-file', keyFile, '--echo'];
   const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const urls = [];
   createInterface({ input: server.stdout }).on('line', (line) => {
     console.log(line);
     const url = /^listening (\S+)/.exec(line)?.[1];
-    if (url !== undefined) printInvitation(new URL(url).port);
+    if (url !== undefined) urls.push(url);
+    if (url !== undefined && urls.length === TRANSPORTS.length) printInvitation(urls);
   });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.kill(signal));
   process.stdout.on('error', () => server.kill());
@@ -45,7 +49,10 @@ function makeKey() {
   return status === 0;
 }
 
-function printInvitation(realPort) {
-  console.log('in a second terminal:');
-  console.log(`npx usmp connect tcp://127.0.0.1:${realPort} --psk-file ${keyFile} --send hello`);
+function printInvitation(urls) {
+  console.log('in a second terminal, over TCP or UDP:');
+  for (const url of urls) {
+    const reachable = url.replace('0.0.0.0', '127.0.0.1');
+    console.log(`npx usmp connect ${reachable} --psk-file ${keyFile} --send hello`);
+  }
 }

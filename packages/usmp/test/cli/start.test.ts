@@ -19,26 +19,29 @@ function clone(t: TestContext, { built = true } = {}): { root: string; script: s
 }
 
 /** The words of the line to paste, without `npx usmp`. */
-async function invitation(server: Command): Promise<string[]> {
-  const [, words] = await server.sees(/^npx usmp (connect .*)\n/m);
-  return words.split(' ');
+/** The arguments of the lines that connect, over TCP and over UDP. */
+async function invitations(server: Command): Promise<string[][]> {
+  const [, ...lines] = await server.sees(/^npx usmp (connect tcp.*)\nnpx usmp (connect udp.*)\n/m);
+  return lines.map((words) => words.split(' '));
 }
 
-test('npm start makes a key once, serves, and prints a line that connects', async (t) => {
+test('npm start makes a key once, serves, and prints lines that connect', async (t) => {
   const { root, script } = clone(t);
   const first = new Command(t, [], { script, env: { PORT: '0' } });
-  const words = await invitation(first);
-  const { port } = new URL((await first.sees(/^listening (tcp:\S+)\n/m))[1]);
-  assert.deepEqual(words, [
-    'connect',
-    `tcp://127.0.0.1:${port}`,
-    '--psk-file',
-    '.usmp/key',
-    '--send',
-    'hello',
-  ]);
-  const result = await run(t, words, { cwd: root });
-  assert.deepEqual(result, { code: 0, signal: null, stdout: 'hello\n', stderr: '' });
+  for (const words of await invitations(first)) {
+    const transport = new URL(words[1]).protocol;
+    const { port } = new URL((await first.sees(new RegExp(`^listening (${transport}\\S+)\n`, 'm')))[1]);
+    assert.deepEqual(words, [
+      'connect',
+      `${transport}//127.0.0.1:${port}`,
+      '--psk-file',
+      '.usmp/key',
+      '--send',
+      'hello',
+    ]);
+    const result = await run(t, words, { cwd: root });
+    assert.deepEqual(result, { code: 0, signal: null, stdout: 'hello\n', stderr: '' });
+  }
 
   const keyFile = path.join(root, '.usmp/key');
   const key = readFileSync(keyFile, 'utf8');
@@ -49,7 +52,7 @@ test('npm start makes a key once, serves, and prints a line that connects', asyn
   first.kill('SIGTERM');
   assert.equal((await first.ended).code, 0);
   const second = new Command(t, [], { script, env: { PORT: '0' } });
-  await invitation(second);
+  await invitations(second);
   assert.equal(readFileSync(keyFile, 'utf8'), key);
   second.kill('SIGINT');
   assert.equal((await second.ended).code, 0);
