@@ -82,6 +82,8 @@ interface Transmission extends FrameUnderWay {
   /** Time-outs so far. */
   attempts: number;
   repeated: boolean;
+  /** Its time-out came while others were sent again: its turn is when one of these is acknowledged. */
+  postponed: boolean;
   /** Frames sent after this one that have been acknowledged since. */
   overtaken: number;
 }
@@ -152,6 +154,7 @@ export class SendWindow {
       order: ++this.#order,
       attempts: 0,
       repeated: false,
+      postponed: false,
       overtaken: 0,
     });
   }
@@ -175,7 +178,8 @@ export class SendWindow {
     this.#bytes -= frame.bytes.length;
     if (!frame.repeated) this.roundTrip.measure(now - frame.sentAt);
     if (this.#size < MAX_FRAMES_UNDER_WAY) this.#size++;
-    return this.#findLost(frame.order, now);
+    const lost = this.#findLost(frame.order, now);
+    return this.#resume(lost, now);
   }
 
   /** A later frame of the peer has shown that everything arrived. */
@@ -203,11 +207,13 @@ export class SendWindow {
       if (now >= frame.dueAt) {
         if (now >= frame.firstSentAt + DELIVERY_TIMEOUT) return undefined;
         // More than the window at once would only be lost again.
-        if (due.length < atOnce) {
+        const postponed = due.length === atOnce;
+        if (!postponed) {
           frame.attempts++;
           due.push(frame);
         }
         this.#repeat(frame, now);
+        frame.postponed = postponed;
       }
       this.#earliest = Math.min(this.#earliest, frame.dueAt);
     }
@@ -219,7 +225,7 @@ export class SendWindow {
   #findLost(order: number, now: number): FrameUnderWay[] {
     let lost: FrameUnderWay[] = NONE;
     for (const frame of this.#underWay) {
-      if (frame.order > order || ++frame.overtaken < LOSS_THRESHOLD) continue;
+      if (frame.postponed || frame.order > order || ++frame.overtaken < LOSS_THRESHOLD) continue;
       this.#repeat(frame, now);
       if (frame.dueAt < this.#earliest) this.#earliest = frame.dueAt;
       if (lost === NONE) lost = [];
@@ -228,7 +234,21 @@ export class SendWindow {
     return lost;
   }
 
+  /** The line works again: one that was postponed in the place of the one acknowledged, and one as the window opens. */
+  #resume(lost: FrameUnderWay[], now: number): FrameUnderWay[] {
+    let resumed = lost;
+    for (const frame of this.#underWay) {
+      if (!frame.postponed) continue;
+      if (resumed.length >= lost.length + 2) break;
+      this.#repeat(frame, now);
+      if (frame.dueAt < this.#earliest) this.#earliest = frame.dueAt;
+      resumed = [...resumed, frame];
+    }
+    return resumed;
+  }
+
   #repeat(frame: Transmission, now: number): void {
+    frame.postponed = false;
     frame.order = ++this.#order;
     frame.sentAt = now;
     frame.dueAt = Math.min(
