@@ -122,6 +122,22 @@ describe('a cookie', () => {
     assert.equal(handed(60_000, 1_000), COOKIE_BURST, 'no more is saved up');
   });
 
+  test('begins no more handshakes than cookies are handed out, however often it is used', () => {
+    const endpoint = makeEndpoint();
+    const cookie = cookieFor(endpoint, HERE, 0)!;
+    const begun = (now: number) => {
+      let count = 0;
+      for (let client = 0; client < 1_000; client++) {
+        const payload = Uint8Array.from(ID_AND_KEY);
+        payload.set([client, client >>> 8], 6);
+        if (endpoint.handleDatagram(hello(payload, cookie), HERE, now)?.type === 'begin') count++;
+      }
+      return count;
+    };
+    assert.equal(begun(0), COOKIE_BURST);
+    assert.equal(begun(1_000), COOKIE_RATE);
+  });
+
   test('is counted for at most 4,096 addresses: of 20,000 the oldest are forgotten', () => {
     const endpoint = makeEndpoint();
     const spend = (host: number) => {
@@ -176,7 +192,7 @@ describe('a HELLO', () => {
 });
 
 describe('datagrams', () => {
-  test('of strangers, and what is no frame, are nobody’s', () => {
+  test('of strangers, and what is no frame, are for nobody', () => {
     const endpoint = makeEndpoint();
     const peer = begin(endpoint, HERE, 1);
     for (const datagram of [DATA, HELLO_ACK, utackHeader(FrameType.CHALLENGE, 0)]) {
@@ -195,7 +211,7 @@ describe('datagrams', () => {
     assert.deepEqual(peer.got, []);
   });
 
-  test('of a source go to its peer, a HELLO with a UTACK’s face too', () => {
+  test('of a source go to its peer, UTACKs of a HELLO too', () => {
     const endpoint = makeEndpoint();
     const peer = begin(endpoint, HERE, 1);
     const all = [HELLO_ACK, DATA, utackHeader(FrameType.HELLO, 0), utackHeader(FrameType.DATA, 3, 8)];
