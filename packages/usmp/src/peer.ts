@@ -58,7 +58,7 @@ export class Peer implements LinkHandler, Timed {
   }
 
   get authenticated(): boolean {
-    return this.connection.state === 'open';
+    return this.connection.handshakeState === 'done';
   }
 
   now(): number {

@@ -5,7 +5,7 @@
  */
 
 import { Histogram } from './percentiles.js';
-import type { TestMessages } from './test-message.js';
+import type { TestMessages } from './probe-message.js';
 
 /** What has become of the messages of all devices. */
 export class EchoTally {

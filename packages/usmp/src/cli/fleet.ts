@@ -10,10 +10,10 @@ import { type Key, USMPError, type USMPSession } from '../index.js';
 import { EchoCheck, EchoTally } from './echo-check.js';
 import { fleetDeviceId, hasOwnAddresses, loopbackAddress } from './fleet-address.js';
 import { Histogram } from './percentiles.js';
+import { TestMessages } from './probe-message.js';
 import { SendSchedule } from './send-schedule.js';
 import { type Retransmissions, retransmissionsOf } from './session-stats.js';
 import { type DeviceOwner, SimulatedDevice } from './simulated-device.js';
-import { TestMessages } from './test-message.js';
 
 /** What a fleet is to do. */
 export interface FleetPlan {

@@ -13,9 +13,9 @@ import { printSummary, showProgress } from './fleet-report.js';
 import { events, writeEvent } from './json-events.js';
 import { addKeyOptions, KEY_HELP, type KeyOptions, resolveKey } from './key-options.js';
 import { numberBetween, numberFrom } from './option-values.js';
+import { MIN_TEST_MESSAGE } from './probe-message.js';
 import { describeError } from './remedies.js';
 import { stopSignal } from './stop-signal.js';
-import { MIN_TEST_MESSAGE } from './test-message.js';
 
 interface SimulateOptions extends KeyOptions {
   readonly devices: number;

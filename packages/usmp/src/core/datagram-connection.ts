@@ -603,7 +603,7 @@ export class DatagramConnection extends Connection {
     this.#transmit(FrameType.REKEY, salt, true, undefined, now);
   }
 
-  /** REKEY waits in `#sealNext` until everything before it is acknowledged (§9.5). */
+  /** REKEY waits in `#sealNext` until everything that has left is acknowledged (§9.5); what is queued goes behind it. */
   protected override considerRekey(): void {}
 
   #rekeyIsUnsafe(): boolean {
@@ -702,6 +702,12 @@ export class DatagramConnection extends Connection {
 
   protected override fail(error: unknown, bye = false): void {
     if (this.phase === 'closed') return;
+    // What was acknowledged is delivered, whatever is missing in front of it.
+    if (this.phase === 'open') {
+      const { filter, oldFilter } = this.record!;
+      if (oldFilter !== undefined) this.#deliverAll(oldFilter, this.lastHeard);
+      this.#deliverAll(filter, this.lastHeard);
+    }
     super.fail(error, bye);
     if (!bye) this.#finish();
   }

@@ -26,10 +26,11 @@ import {
   COOKIE_LENGTH,
   COOKIE_PERIOD,
   COOKIE_RATE,
+  DEPARTED_PEERS,
   FAREWELL_TIME,
-  FAREWELLS,
   HEADER_LENGTH,
   STRAY_REPORTS,
+  TURNED_AWAY_TIME,
 } from './limits.js';
 import { isUtack, parseUtack, utackHeader } from './utack.js';
 
@@ -43,7 +44,7 @@ export interface Source {
 
 /** What the owner keeps for one peer. */
 export interface EndpointPeer {
-  /** The handshake is done. */
+  /** The handshake is done, also when the session is over. */
   readonly authenticated: boolean;
   handleDatagram(datagram: Uint8Array): void;
   /** Another peer has authenticated from the same source: there is nothing left to hear. */
@@ -76,7 +77,7 @@ export class Endpoint<Peer extends EndpointPeer> {
   /** A cookie is good for any number of handshakes as long as it is valid; each costs a key pair and a look-up. */
   readonly #beginnings = new AddressLimit();
   readonly #entries = new Map<string, Entry<Peer>>();
-  readonly #farewells = new Farewells();
+  readonly #departed = new Departed();
   #reportSecond = 0;
   #reports = 0;
 
@@ -90,7 +91,7 @@ export class Endpoint<Peer extends EndpointPeer> {
     const type = typeOf(datagram);
     if (type === undefined) return undefined;
     if (type === FrameType.HELLO && !isUtack(datagram)) return this.#onHello(datagram, source, entry, now);
-    if (entry === undefined) return this.#farewells.answer(datagram, source.id, now);
+    if (entry === undefined) return this.#departed.answer(datagram, source.id, now);
     this.#route(datagram, type, entry);
     return undefined;
   }
@@ -112,7 +113,8 @@ export class Endpoint<Peer extends EndpointPeer> {
     if (entry.peer === peer) {
       if (entry.previous === undefined) this.#entries.delete(id);
       else this.#entries.set(id, entry.previous);
-      if (farewell !== undefined) this.#farewells.add(id, farewell, now);
+      if (farewell !== undefined) this.#departed.add(id, { farewell, until: now + FAREWELL_TIME });
+      else if (!peer.authenticated) this.#departed.add(id, { tag: entry.tag, until: now + TURNED_AWAY_TIME });
     } else if (entry.previous?.peer === peer) {
       entry.previous = undefined;
     }
@@ -154,6 +156,8 @@ export class Endpoint<Peer extends EndpointPeer> {
       repeated.peer.handleDatagram(datagram);
       return undefined;
     }
+    // Whoever was turned away repeats its HELLO, because it has heard nothing.
+    if (this.#departed.find(source.id, now)?.tag === tag) return undefined;
     const cookie = datagram.subarray(HEADER_LENGTH + HELLO_LENGTH);
     if (!this.#cookies.accepts(cookie, source, now) || !this.#beginnings.take(source.limitKey, now)) {
       return undefined;
@@ -225,25 +229,35 @@ class AddressLimit {
   }
 }
 
-/** Sessions that are over, for peers whose BYE was acknowledged in vain. */
-class Farewells {
-  readonly #farewells = new Map<string, { farewell: Farewell; until: number }>();
+/** A peer that is gone: the answer to its BYE, or if it was turned away, how to know its HELLO again. */
+interface Gone {
+  readonly tag?: number;
+  readonly farewell?: Farewell;
+  readonly until: number;
+}
 
-  add(id: string, farewell: Farewell, now: number): void {
-    this.#farewells.delete(id);
-    this.#farewells.set(id, { farewell, until: now + FAREWELL_TIME });
-    if (this.#farewells.size > FAREWELLS) this.#farewells.delete(this.#farewells.keys().next().value!);
+/** The last peers that are gone, by source. */
+class Departed {
+  readonly #peers = new Map<string, Gone>();
+
+  add(id: string, gone: Gone): void {
+    this.#peers.delete(id);
+    this.#peers.set(id, gone);
+    if (this.#peers.size > DEPARTED_PEERS) this.#peers.delete(this.#peers.keys().next().value!);
   }
 
-  /** The UTACK once more, for that very frame. */
+  find(id: string, now: number): Gone | undefined {
+    const gone = this.#peers.get(id);
+    if (gone === undefined || now <= gone.until) return gone;
+    this.#peers.delete(id);
+    return undefined;
+  }
+
+  /** The UTACK of a BYE once more, for that very frame. */
   answer(datagram: Uint8Array, id: string, now: number): Verdict {
-    const known = this.#farewells.get(id);
-    if (known === undefined) return undefined;
-    if (now > known.until) {
-      this.#farewells.delete(id);
-      return undefined;
-    }
-    const { bye, utack } = known.farewell;
+    const farewell = this.find(id, now)?.farewell;
+    if (farewell === undefined) return undefined;
+    const { bye, utack } = farewell;
     const repeated = datagram.length === bye.length && datagram.every((byte, i) => byte === bye[i]);
     return repeated ? { type: 'answer', datagrams: [utack] } : undefined;
   }

@@ -169,8 +169,14 @@ export const COOKIE_ADDRESSES = 4_096;
 /** Reports about datagrams of version 1 a second: they cost their sender nothing. */
 export const STRAY_REPORTS = 20;
 
-/** Sessions that are over and whose peers may ask for the UTACK of their BYE once more; the oldest goes. */
-export const FAREWELLS = 1_024;
+/** Peers of a socket that are gone and may not have heard so; the oldest goes. */
+export const DEPARTED_PEERS = 1_024;
 
-/** How long such a peer is answered: as long as a released peer may repeat its BYE. */
+/** How long the BYE of such a peer is answered: as long as a released peer may repeat it. */
 export const FAREWELL_TIME = 15_000;
+
+/**
+ * How long the repeated HELLO of a peer that was turned away is not looked at: a few repeats, so that they are not refused
+ * and reported one by one, and not so long that a place that becomes free meanwhile is of no use to it.
+ */
+export const TURNED_AWAY_TIME = 3_000;

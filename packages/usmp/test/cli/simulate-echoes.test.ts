@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { EchoCheck, EchoTally, MAX_WINDOW } from '#dist/cli/echo-check.js';
-import { MIN_TEST_MESSAGE, TestMessages } from '#dist/cli/test-message.js';
+import { MIN_TEST_MESSAGE, TestMessages } from '#dist/cli/probe-message.js';
 import { MAX_MESSAGE, parseDeviceId } from '#dist/index.js';
 
 const DEVICE = parseDeviceId('02:00:00:00:00:01');

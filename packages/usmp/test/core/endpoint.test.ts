@@ -7,8 +7,8 @@ import {
   COOKIE_BURST,
   COOKIE_PERIOD,
   COOKIE_RATE,
+  DEPARTED_PEERS,
   FAREWELL_TIME,
-  FAREWELLS,
   STRAY_REPORTS,
 } from '#dist/core/limits.js';
 import { utackHeader } from '#dist/core/utack.js';
@@ -316,9 +316,9 @@ describe('a session that BYE of the peer has ended', () => {
 
   test('is remembered for the last 1,024 sources', () => {
     const endpoint = makeEndpoint();
-    for (let i = 0; i <= FAREWELLS; i++) ended(endpoint, source(`b${i}`), 0);
+    for (let i = 0; i <= DEPARTED_PEERS; i++) ended(endpoint, source(`b${i}`), 0);
     assert.equal(endpoint.handleDatagram(bye, source('b0'), 0), undefined);
     assert.equal(endpoint.handleDatagram(bye, source('b1'), 0)?.type, 'answer');
-    assert.equal(endpoint.handleDatagram(bye, source(`b${FAREWELLS}`), 0)?.type, 'answer');
+    assert.equal(endpoint.handleDatagram(bye, source(`b${DEPARTED_PEERS}`), 0)?.type, 'answer');
   });
 });
