@@ -1,5 +1,5 @@
 /** Turns samples into the tables that are printed. */
-import { availableParallelism, cpus, release } from 'node:os';
+import { availableParallelism, cpus, loadavg, release } from 'node:os';
 import { FIGURES, GOALS, SERVERS, TOLERANCE } from './plan.js';
 
 /** @typedef {import('./plan.js').ServerName} ServerName */
@@ -22,12 +22,14 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** What the numbers depend on. Call it before the load begins: others on the machine show in its load average. */
 export function machine() {
   const cpu = cpus()[0]?.model.trim() ?? 'unknown CPU';
   const { node, openssl } = process.versions;
   const system = `${process.platform} ${release()}`;
   const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  return `${cpu}, ${availableParallelism()} cores, ${system}, Node ${node}, OpenSSL ${openssl}, ${date} UTC`;
+  const load = loadavg()[0].toFixed(1);
+  return `${cpu}, ${availableParallelism()} cores at load ${load}, ${system}, Node ${node}, OpenSSL ${openssl}, ${date} UTC`;
 }
 
 /** @param {readonly Sample[]} samples @param {FigureName} figure @param {ServerName} server */

@@ -26,6 +26,7 @@ if (process.platform !== 'linux') {
   );
 }
 
+const heading = machine();
 const pace = options.quick ? { warmup: 0.5, seconds: 1.5 } : { warmup: 1, seconds: 4 };
 const environment = { BENCH_TLS_IDENTITY: JSON.stringify(makeIdentity()) };
 const { servers: commands, clients } = programs(await peerPython());
@@ -53,7 +54,6 @@ for (let round = 1; round <= options.runs; round++) {
 }
 
 const verdicts = judge(samples);
-const heading = machine();
 const runs = options.runs === 1 ? '1 run' : `median of ${options.runs} interleaved runs (least..most)`;
 console.log(`\n${heading}\nµs of server CPU an operation, KiB of resident memory an idle session, ${runs}`);
 for (const transport of /** @type {const} */ (['tcp', 'udp'])) {
