@@ -1,19 +1,15 @@
 /** The wire as the released Python peer speaks it, over TCP and in both roles. */
 
 import assert from 'node:assert/strict';
-import { networkInterfaces } from 'node:os';
 import { describe } from 'node:test';
 import { AuthError, type Refusal, USMPClient } from '#dist/index.js';
+import { hasIPv6 } from '../support/ipv6.js';
 import { until } from './deadline.js';
 import { addressOf, DEVICE_ID, listen, meet, nextSession, PSK, ROLES } from './meeting.js';
 import { PeerError, ReleasedPeer, testWithPeer } from './released-peer.js';
 import { echo, SIZES, sendForEcho } from './traffic.js';
 
 const WRONG_KEY = 'wrong-horse-battery';
-
-const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
-  addresses?.some(({ address }) => address === '::1'),
-);
 
 for (const version of ['1.2.2', '1.0.0']) {
   for (const role of ROLES) {
