@@ -14,12 +14,24 @@ const PROGRAMS = new URL('test/interop/peers/', PACKAGE);
 const PEERS_SCRIPT = new URL('../../scripts/peers.js', PACKAGE);
 
 export interface PeerState {
-  /** Messages that arrived, in order and whole. */
+  /** Messages that arrived, each once and whole, and in order where that is promised. */
   readonly received: number;
+  /** The highest number among them; -1 before the first. */
+  readonly highest: number;
   readonly txSeq: number;
   readonly rxSeq: number;
   /** A fingerprint of the keys in use. */
   readonly keys: string;
+}
+
+export interface ServeOptions {
+  readonly host?: string;
+  readonly psk: string;
+  /** Whether it sends back what it gets; otherwise it checks that and counts. */
+  readonly echo?: boolean;
+  readonly protocol?: 'tcp' | 'udp';
+  /** Whether messages have to come to it in order; where not, each must have four bytes or more. */
+  readonly ordered?: boolean;
 }
 
 /** The answers to the commands of `peers/`. */
@@ -30,6 +42,8 @@ interface Answers {
   ping: object;
   bye: object;
   rekey: object;
+  pause: object;
+  resume: object;
   limitSendBuffer: object;
   state: PeerState;
 }
@@ -119,9 +133,14 @@ export class ReleasedPeer {
   static async serve(
     t: TestContext,
     python: string,
-    { host = '127.0.0.1', psk, echo = true }: { host?: string; psk: string; echo?: boolean },
+    { host = '127.0.0.1', psk, echo = true, protocol = 'tcp', ordered = true }: ServeOptions,
   ): Promise<{ peer: ReleasedPeer; port: number }> {
-    const peer = new ReleasedPeer(python, 'echo_server.py', [host, psk, ...(echo ? [] : ['--no-echo'])]);
+    const flags = [
+      ...(echo ? [] : ['--no-echo']),
+      ...(protocol === 'udp' ? ['--udp'] : []),
+      ...(ordered ? [] : ['--unordered']),
+    ];
+    const peer = new ReleasedPeer(python, 'echo_server.py', [host, psk, ...flags]);
     t.after(() => peer.stop());
     return { peer, port: (await peer.event('listening')).port };
   }
@@ -151,6 +170,11 @@ export class ReleasedPeer {
     );
     this.#events = this.#events.filter((event) => event !== found);
     return found as unknown as Events[Name];
+  }
+
+  /** Waits until the server has that session, which then is the one that commands reach. */
+  async sessionOf(id: string): Promise<void> {
+    while ((await this.event('session')).sessionId !== id);
   }
 
   async stop(): Promise<void> {

@@ -21,7 +21,7 @@ export function pattern(number: number, size: number): Uint8Array {
 }
 
 /** Message `number` where the sizes take turns. */
-function messageOf(number: number, sizes: readonly number[]): Uint8Array {
+export function messageOf(number: number, sizes: readonly number[]): Uint8Array {
   return pattern(number, sizes[number % sizes.length]);
 }
 

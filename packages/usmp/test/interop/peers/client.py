@@ -14,10 +14,11 @@ async def main():
     commands = {}
     running = set()
 
-    async def connect(host, port, psk, deviceId, echo=False):
-        client = USMPClient(host, port, psk.encode(), bytes.fromhex(deviceId.replace(":", "")))
-        await client.connect()
-        conversation = Conversation(client._session, echo)
+    async def connect(host, port, psk, deviceId, echo=False, protocol="tcp", ordered=True, timeout=10):
+        device = bytes.fromhex(deviceId.replace(":", ""))
+        client = USMPClient(host, port, psk.encode(), device, **{"protocol": protocol} if protocol != "tcp" else {})
+        await client.connect(**{"timeout": timeout} if protocol != "tcp" else {})
+        conversation = Conversation(client._session, echo, ordered)
         commands.update(conversation.commands())
         running.add(asyncio.create_task(conversation.run()))
         return {"sessionId": client.session_id}

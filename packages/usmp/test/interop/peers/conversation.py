@@ -17,20 +17,29 @@ def pattern(number, size):
 
 
 class Conversation:
-    def __init__(self, session, echo):
+    def __init__(self, session, echo, ordered):
         self.session = session
         self.echo = echo
+        self.ordered = ordered
+        self.numbers = set()
         self.received = 0
         self.over = False
         self.changed = asyncio.Condition()
+        self.reading = asyncio.Event()
+        self.reading.set()
 
     async def run(self):
-        """Receives until the session ends. Messages must come in order and whole."""
+        """Receives until the session ends. Messages must come whole and once, and in order where that is promised."""
         try:
-            for number in count_from():
+            for expected in count_from():
+                await self.reading.wait()
                 data = await self.session.recv()
+                number = expected if self.ordered else int.from_bytes(data[:4], "little")
                 if data != pattern(number, len(data)):
                     raise AssertionError(f"not message {number}: {data[:16].hex()}… of {len(data)} bytes")
+                if number in self.numbers:
+                    raise AssertionError(f"message {number} came twice")
+                self.numbers.add(number)
                 if self.echo:
                     await self.session.send(data)
                 self.received += 1
@@ -73,6 +82,13 @@ class Conversation:
     async def rekey(self):
         await self.session.rekey()
 
+    async def pause(self):
+        """The application stops to read, after what it waits for already."""
+        self.reading.clear()
+
+    async def resume(self):
+        self.reading.set()
+
     async def limit_send_buffer(self, bytes):
         """The kernel's; so that a peer which does not read is soon felt."""
         line = self.session._writer.get_extra_info("socket")
@@ -85,6 +101,7 @@ class Conversation:
         info = self.session._info
         return {
             "received": self.received,
+            "highest": max(self.numbers, default=-1),
             "txSeq": info.tx_seq,
             "rxSeq": info.rx_seq,
             "keys": hashlib.sha256(info.tx_key + info.rx_key).hexdigest(),
@@ -97,6 +114,8 @@ class Conversation:
             "ping": self.ping,
             "bye": self.bye,
             "rekey": self.rekey,
+            "pause": self.pause,
+            "resume": self.resume,
             "limitSendBuffer": self.limit_send_buffer,
             "state": self.get_state,
         }
