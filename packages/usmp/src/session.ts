@@ -161,7 +161,8 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
 
   /**
    * Sends BYE, hangs up, and resolves when the line is closed. What was sent before still leaves; a peer that does
-   * not hang up in time is cut off (after 3 s). Closing twice is fine.
+   * not hang up in time is cut off (after 3 s). Over UDP it resolves when the peer has acknowledged all of that, and
+   * gives up 3 s after BYE left, or when 15.5 s have brought no acknowledgement. Closing twice is fine.
    */
   close(): Promise<void> {
     return this.#driver.close();

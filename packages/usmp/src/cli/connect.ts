@@ -38,7 +38,7 @@ export function addConnect(program: Command): void {
     .description(
       'Sends messages and waits for one reply to each. Without --send and --file the messages are the lines of standard input.',
     )
-    .argument('<url>', 'such as tcp://127.0.0.1:9000');
+    .argument('<url>', 'such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9000');
   addKeyLogOption(addClientOptions(command))
     .option('--send <text>', 'message to send; repeatable', collect)
     .option('--file <file>', `send the content of a file as one message, up to ${MAX_MESSAGE} bytes`)

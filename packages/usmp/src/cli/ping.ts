@@ -50,7 +50,7 @@ export function addPing(program: Command): void {
     .command('ping')
     .summary('measure round trips')
     .description('Sends PING and measures the time until PONG, until Ctrl-C or --count, then sums up.')
-    .argument('<url>', 'such as tcp://127.0.0.1:9000');
+    .argument('<url>', 'such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9000');
   addClientOptions(command)
     .option('--count <n>', 'stop after this many (default: go on)', count)
     .option('--interval <ms>', 'from one PING to the next', numberFrom(0, 'milliseconds'), 1_000)

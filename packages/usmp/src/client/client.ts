@@ -141,7 +141,8 @@ export class USMPClient {
   /**
    * Opens a connection and authenticates both sides. A session that this client still has open is closed first.
    *
-   * @param options.timeout for opening the connection; default 10,000. The handshake has its own time.
+   * @param options.timeout for opening the connection; default 10,000. The handshake has its own time; over UDP that
+   * decides, as there is nothing to open but the socket.
    * @throws {TransportError} `unreachable`: no connection
    * @throws {AuthError} `refused`: wrong key or unknown device id; `rogue_server`: the server does not know the key
    * @throws {HandshakeError} `turned_away`: busy, or not a USMP server
