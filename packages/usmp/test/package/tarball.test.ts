@@ -154,6 +154,38 @@ test('the examples of the README compile under --strict and run as printed', asy
   }
 });
 
+test('the examples of the guide compile under --strict and run to their end', {
+  timeout: 180_000,
+}, async () => {
+  const examples: string[] = [];
+  for (const page of ['library.md', 'udp.md']) {
+    const text = await readFile(join(packageFolder, '../../docs', page), 'utf8');
+    for (const [i, [, code]] of [...text.matchAll(/```ts\n(.*?)```/gs)].entries()) {
+      const name = `${page.replace('.md', '')}-${i + 1}`;
+      await writeFile(join(project, `${name}.ts`), code);
+      examples.push(name);
+    }
+  }
+  assert.ok(examples.length > 5, 'there are examples');
+  const strict = [
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--lib',
+    'es2023',
+    '--types',
+    'node',
+  ];
+  await compile([...strict, ...examples.map((name) => `${name}.ts`)]);
+  for (const name of examples) {
+    await run(process.execPath, [`${name}.js`], { cwd: project, timeout: 60_000 }).catch((error) =>
+      assert.fail(`${name}: ${error.stderr || error.message}`),
+    );
+  }
+});
+
 test('the command is there and knows its version', async () => {
   const { stdout } = await run(join(project, 'node_modules/.bin/usmp'), ['--version'], { cwd: project });
   const { version } = JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8'));
