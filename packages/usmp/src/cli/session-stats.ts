@@ -50,7 +50,8 @@ function eventFields(session: USMPSession): object {
   const { messagesSent, messagesReceived, bytesSent, bytesReceived, framesSent, framesReceived } =
     session.stats;
   const retransmissions = retransmissionsOf(session);
-  const { framesRetransmitted, framesRepeated, messagesLost } = datagramStats(session) ?? {};
+  const { framesRetransmitted, framesRepeated, datagramsDropped, messagesLost } =
+    datagramStats(session) ?? {};
   return {
     rtt: session.rtt === undefined ? undefined : roundTime(session.rtt),
     messagesSent,
@@ -63,6 +64,7 @@ function eventFields(session: USMPSession): object {
     framesRepeated,
     loss: retransmissions && percentOf(retransmissions),
     messagesLost,
+    datagramsDropped,
   };
 }
 
@@ -76,11 +78,11 @@ function describe(session: USMPSession): string {
   ];
   const datagrams = datagramStats(session);
   if (datagrams !== undefined) {
-    const { framesRetransmitted, framesRepeated, messagesLost } = datagrams;
+    const { framesRetransmitted, framesRepeated, datagramsDropped, messagesLost } = datagrams;
     const loss = percentOf(retransmissionsOf(session)!);
     lines.push(
       `retransmitted: frames ${framesRetransmitted}, ${loss}% of transmissions`,
-      `received again: frames ${framesRepeated}; lost: messages ${messagesLost}`,
+      `received again: frames ${framesRepeated}; dropped: datagrams ${datagramsDropped}; lost: messages ${messagesLost}`,
     );
   }
   return `${lines.join('\n')}\n`;

@@ -120,7 +120,7 @@ test('connect --stats tells over UDP what was repeated and lost', async (t) => {
   assert.equal(sent, 'sent: messages 1, bytes 5, frames 2');
   assert.equal(received, 'received: messages 1, bytes 5, frames 1');
   assert.match(repeated, /^retransmitted: frames \d+, [\d.]+% of transmissions$/);
-  assert.match(again, /^received again: frames \d+; lost: messages 0$/);
+  assert.match(again, /^received again: frames \d+; dropped: datagrams \d+; lost: messages 0$/);
   assert.deepEqual(rest, ['']);
 
   const lossy = await lossyRelay(t, url, 0.15);
