@@ -153,7 +153,7 @@ export class USMPSession implements AsyncDisposable, AsyncIterable<Uint8Array> {
    *
    * @throws {USMPTimeoutError} `rekey_timeout`; the change goes on
    * @throws {SequenceError} `rekey_unsafe`: over UDP, 64 or more frames have been sent, after which a released peer would
-   * lose others (§9.5); `force` does it all the same
+   * lose others (§9.5); `force` does it all the same, and with such a peer it is never completed: give a timeout
    */
   rekey(options?: RekeyOptions): Promise<void> {
     return this.#driver.rekey(options);
