@@ -72,7 +72,7 @@ async function resolve(host: string, localAddress?: string): Promise<{ address: 
 
 function bound(family: number, options: dgram.BindOptions): Promise<dgram.Socket> {
   return new Promise((resolve, reject) => {
-    const socket = dgram.createSocket(family === 6 ? 'udp6' : 'udp4');
+    const socket = dgram.createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: asItIs });
     socket.once('error', (error) => {
       socket.close();
       reject(error);
@@ -91,6 +91,13 @@ function connected(socket: dgram.Socket, port: number, address: string): Promise
     socket.connect(port, address, ((error?: Error) => (error ? reject(error) : resolve())) as () => void);
   });
 }
+
+/** Addresses need no look-up. Without this each datagram of a listener would go by way of one, and leave a turn later. */
+const asItIs = ((
+  address: string,
+  family: number,
+  callback: (error: null, address: string, family: number) => void,
+) => callback(null, address, family)) as unknown as NonNullable<dgram.SocketOptions['lookup']>;
 
 /** Views of a plain array cost half of those of a Buffer, and each frame takes several. */
 function plain({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
