@@ -52,8 +52,11 @@ function answer(type, payload, from) {
 
 /** @param {Buffer} payload of HELLO @param {string} from */
 function challenge(payload, from) {
-  const { publicKey, privateKey } = generateKeyPairSync('x25519');
-  const pubS = Buffer.from(/** @type {string} */ (publicKey.export({ format: 'jwk' }).x), 'base64url');
+  // Encoded by the generation itself: exporting a fresh key object can hang Node 20 (docs/decisions/0003).
+  const { publicKey, privateKey } = /** @type {any} */ (
+    generateKeyPairSync('x25519', /** @type {any} */ ({ publicKeyEncoding: { format: 'jwk' } }))
+  );
+  const pubS = Buffer.from(publicKey.x, 'base64url');
   const id = Buffer.from(payload.subarray(0, DEVICE_ID_BYTES));
   const pubC = Buffer.from(payload.subarray(DEVICE_ID_BYTES, HELLO_BYTES));
   const peerKey = createPublicKey({
