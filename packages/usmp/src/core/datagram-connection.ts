@@ -344,7 +344,8 @@ export class DatagramConnection extends Connection {
       acknowledged: false,
     };
     this.#flight = flight;
-    if (!this.#isClient) this.#answer = bytes;
+    // A copy, because what is handed to a socket keeps memory outside of the heap.
+    if (!this.#isClient) this.#answer = copyOf(bytes);
     this.#push(bytes);
   }
 
