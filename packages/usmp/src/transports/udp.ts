@@ -12,7 +12,7 @@ import { Endpoint, type EndpointPeer, type Source } from '../core/endpoint.js';
 import { nodeCrypto } from '../crypto/node.js';
 import { formatEndpoint, formatTransportURL, hostOf, limitKey, plainAddress, portOf } from './address.js';
 import { connectError, listenError } from './socket-errors.js';
-import type { Link, LinkHandler, Listener, Stray, Transport } from './transport.js';
+import type { Link, LinkHandler, Listener, Transport } from './transport.js';
 
 /** What the kernel may hold for a listener: a fleet that reconnects is a burst. It grants less where it is told to. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
@@ -116,12 +116,12 @@ class UdpSource implements Source {
     this.id = `${host}:${port}`;
   }
 
-  get address(): string {
-    return plainAddress(this.host);
+  get peer(): string {
+    return formatEndpoint(plainAddress(this.host), this.port);
   }
 
   get limitKey(): string {
-    return limitKey(this.address);
+    return limitKey(plainAddress(this.host));
   }
 }
 
@@ -176,7 +176,7 @@ class UdpListener implements Listener {
       for (const answer of verdict.datagrams) this.send(answer, source);
     } else if (this.#accepting) {
       if (verdict.type === 'begin') this.#begin(datagram, source);
-      else this.#onStray?.(describe(source), verdict.error);
+      else this.#onStray?.({ transport: 'udp', peer: source.peer, address: source.limitKey }, verdict.error);
     }
   }
 
@@ -194,47 +194,19 @@ class UdpListener implements Listener {
   }
 }
 
-/** A peer of a listener. */
-class UdpLink implements Link, EndpointPeer {
+/** What links have in common, whichever end they are of. */
+abstract class DatagramLink implements Link {
   readonly transport = 'udp';
-  readonly source: UdpSource;
-  readonly #listener: UdpListener;
-  #handler: LinkHandler | undefined;
-  #gone = false;
-
-  constructor(listener: UdpListener, source: UdpSource) {
-    this.#listener = listener;
-    this.source = source;
-  }
-
-  get peer(): string {
-    return describe(this.source).peer;
-  }
-
-  get address(): string {
-    return this.source.limitKey;
-  }
-
-  get authenticated(): boolean {
-    return this.#handler?.authenticated ?? false;
-  }
+  abstract readonly peer: string;
+  abstract readonly address: string;
+  protected handler: LinkHandler | undefined;
+  protected gone = false;
 
   attach(handler: LinkHandler): void {
-    this.#handler = handler;
+    this.handler = handler;
   }
 
-  handleDatagram(datagram: Uint8Array): void {
-    if (!this.#gone) this.#handler!.handleBytes(datagram);
-  }
-
-  handleDisplaced(): void {
-    if (!this.#gone) this.#handler!.handleEnd();
-  }
-
-  write(bytes: Uint8Array): boolean {
-    if (!this.#gone) this.#listener.send(bytes, this.source);
-    return true;
-  }
+  abstract write(bytes: Uint8Array): boolean;
 
   /** Nobody can keep a peer from sending datagrams. */
   pause(): void {}
@@ -245,60 +217,92 @@ class UdpLink implements Link, EndpointPeer {
   }
 
   destroy(farewell?: Farewell): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.gone) return;
+    this.gone = true;
+    this.release(farewell);
+    process.nextTick(() => this.handler!.handleClosed());
+  }
+
+  /** Gives up the place at the socket. */
+  protected abstract release(farewell?: Farewell): void;
+}
+
+/** A peer of a listener. */
+class UdpLink extends DatagramLink implements EndpointPeer {
+  readonly source: UdpSource;
+  readonly #listener: UdpListener;
+
+  constructor(listener: UdpListener, source: UdpSource) {
+    super();
+    this.#listener = listener;
+    this.source = source;
+  }
+
+  get peer(): string {
+    return this.source.peer;
+  }
+
+  get address(): string {
+    return this.source.limitKey;
+  }
+
+  get authenticated(): boolean {
+    return this.handler?.authenticated ?? false;
+  }
+
+  handleDatagram(datagram: Uint8Array): void {
+    if (!this.gone) this.handler!.handleBytes(datagram);
+  }
+
+  handleDisplaced(): void {
+    if (!this.gone) this.handler!.handleEnd();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.gone) this.#listener.send(bytes, this.source);
+    return true;
+  }
+
+  protected release(farewell?: Farewell): void {
     this.#listener.remove(this, farewell);
-    process.nextTick(() => this.#handler!.handleClosed());
   }
 }
 
 /** The server, as a client sees it. The kernel passes on only what comes from there. */
-class UdpClientLink implements Link {
-  readonly transport = 'udp';
+class UdpClientLink extends DatagramLink {
   readonly peer: string;
   readonly address: string;
   readonly #socket: dgram.Socket;
-  #handler: LinkHandler | undefined;
   #heard = false;
-  #gone = false;
 
   constructor(socket: dgram.Socket, host: string, port: number) {
+    super();
     this.#socket = socket;
     this.peer = formatEndpoint(host, port);
     this.address = limitKey(host);
   }
 
-  attach(handler: LinkHandler): void {
-    this.#handler = handler;
+  override attach(handler: LinkHandler): void {
+    super.attach(handler);
     this.#socket.on('message', (datagram) => {
       this.#heard = true;
       handler.handleBytes(plain(datagram));
     });
     // "Nobody listens there" is worth believing only as long as nobody has answered.
     this.#socket.on('error', () => {
-      if (!this.#heard && !this.#gone) handler.handleEnd();
+      if (!this.#heard && !this.gone) handler.handleEnd();
     });
   }
 
   write(bytes: Uint8Array): boolean {
-    if (!this.#gone && this.#socket.getSendQueueSize() <= MAX_SEND_QUEUE) this.#socket.send(bytes);
+    if (!this.gone && this.#socket.getSendQueueSize() <= MAX_SEND_QUEUE) this.#socket.send(bytes);
     return true;
   }
 
-  pause(): void {}
-  resume(): void {}
-
-  close(): void {
-    this.destroy();
-  }
-
-  destroy(farewell?: Farewell): void {
-    if (this.#gone) return;
-    this.#gone = true;
+  protected release(farewell?: Farewell): void {
     this.#socket.removeAllListeners('message');
     if (farewell === undefined) setImmediate(closeOnce, this.#socket);
     else this.#linger(farewell);
-    process.nextTick(() => this.#handler!.handleClosed());
   }
 
   #linger({ bye, utack }: Farewell): void {
@@ -309,14 +313,6 @@ class UdpClientLink implements Link {
     socket.unref();
     setTimeout(closeOnce, FAREWELL_TIME, socket).unref();
   }
-}
-
-function describe(source: UdpSource): Stray {
-  return {
-    transport: 'udp',
-    peer: formatEndpoint(source.address, source.port),
-    address: source.limitKey,
-  };
 }
 
 function closeOnce(socket: dgram.Socket): void {

@@ -126,18 +126,7 @@ test('the examples of the README compile under --strict and run as printed', asy
   // As printed, but for the port, which may be taken on this machine.
   await writeFile(join(project, 'server.ts'), server.replace('port: 9000', `port: ${port}`));
   await writeFile(join(project, 'client.ts'), client.replace('port: 9000', `port: ${port}`));
-  const strict = [
-    '--strict',
-    '--module',
-    'nodenext',
-    '--target',
-    'es2022',
-    '--lib',
-    'es2023',
-    '--types',
-    'node',
-  ];
-  await compile([...strict, 'server.ts', 'client.ts']);
+  await compile([...STRICT_NODE, 'server.ts', 'client.ts']);
 
   const running = spawn(process.execPath, ['server.js'], { cwd: project });
   try {
@@ -167,18 +156,7 @@ test('the examples of the guide compile under --strict and run to their end', {
     }
   }
   assert.ok(examples.length > 5, 'there are examples');
-  const strict = [
-    '--strict',
-    '--module',
-    'nodenext',
-    '--target',
-    'es2022',
-    '--lib',
-    'es2023',
-    '--types',
-    'node',
-  ];
-  await compile([...strict, ...examples.map((name) => `${name}.ts`)]);
+  await compile([...STRICT_NODE, ...examples.map((name) => `${name}.ts`)]);
   for (const name of examples) {
     await run(process.execPath, [`${name}.js`], { cwd: project, timeout: 60_000 }).catch((error) =>
       assert.fail(`${name}: ${error.stderr || error.message}`),
@@ -196,6 +174,19 @@ test('publint and attw find nothing', { timeout: 120_000 }, async () => {
   await run(join(tools, 'publint'), ['--strict', tarball]);
   await run(join(tools, 'attw'), [tarball, '--profile', 'esm-only']);
 });
+
+/** Examples are compiled like this. */
+const STRICT_NODE = [
+  '--strict',
+  '--module',
+  'nodenext',
+  '--target',
+  'es2022',
+  '--lib',
+  'es2023',
+  '--types',
+  'node',
+];
 
 async function compile(options: string[]): Promise<void> {
   await run(join(tools, 'tsc'), options, { cwd: project }).catch((error) => assert.fail(error.stdout));
