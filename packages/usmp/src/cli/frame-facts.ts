@@ -6,10 +6,10 @@
  */
 
 import { readUint16, readUint32 } from '../core/bytes.js';
-import { crc16 } from '../core/crc16.js';
 import { FrameError } from '../core/errors.js';
 import {
   CHECKED_HEADER_LENGTH,
+  checksum,
   type Frame,
   FrameDecoder,
   FrameType,
@@ -91,11 +91,6 @@ export function firstFrame(bytes: Uint8Array): Frame | undefined {
   return decoder.next();
 }
 
-/** Whether the checksum is right, which the core asks of session frames only. */
-export function hasRightChecksum({ bytes }: Frame): boolean {
-  return readUint16(bytes, CHECKED_HEADER_LENGTH) === checksum(bytes);
-}
-
 /**
  * A datagram: one frame, or a UTACK (§9).
  *
@@ -167,7 +162,7 @@ function headerFacts(bytes: Uint8Array): Facts {
   const size = HEADER_LENGTH + facts.length;
   if (bytes.length < size) return facts;
   const announced = readUint16(bytes, CHECKED_HEADER_LENGTH);
-  const computed = checksum(bytes.subarray(0, size));
+  const computed = checksum(bytes, 0, facts.length);
   facts.crcOk = announced === computed;
   if (!facts.crcOk) {
     facts.crcAnnounced = hexNumber(announced);
@@ -315,11 +310,6 @@ function refusal(bytes: Uint8Array, facts: Facts, error: FrameError): string {
     default:
       return error.message;
   }
-}
-
-/** Of a whole frame (§2.2). */
-function checksum(frame: Uint8Array): number {
-  return crc16(frame, HEADER_LENGTH, frame.length, crc16(frame, 0, CHECKED_HEADER_LENGTH));
 }
 
 /** Text with control characters other than those of text is better read as digits. */

@@ -7,8 +7,8 @@
  */
 
 import { copyOf } from '../core/bytes.js';
-import { type Frame, PREFIX } from '../core/frame.js';
-import { firstFrame, hasRightChecksum, looksLikeFrame } from './frame-facts.js';
+import { checksumFits, type Frame, PREFIX } from '../core/frame.js';
+import { firstFrame, looksLikeFrame } from './frame-facts.js';
 
 /** What comes out of a stream. `at` counts bytes from where it was first heard. */
 export type Piece =
@@ -112,7 +112,7 @@ export class FrameStream {
       try {
         const frame = firstFrame(this.#held);
         if (frame === undefined) return undefined;
-        if (hasRightChecksum(frame)) break;
+        if (checksumFits(frame.bytes)) break;
       } catch {
         // Not here.
       }

@@ -74,7 +74,6 @@ export interface FrameUnderWay {
 
 interface Transmission extends FrameUnderWay {
   readonly firstSentAt: number;
-  sentAt: number;
   /** When the next time-out is. */
   dueAt: number;
   /** Counts all transmissions of all frames, so that they can be compared. */
@@ -149,7 +148,6 @@ export class SendWindow {
       alone,
       completes,
       firstSentAt: now,
-      sentAt: now,
       dueAt,
       order: ++this.#order,
       attempts: 0,
@@ -176,7 +174,7 @@ export class SendWindow {
     if (index === 0) this.#underWay.shift();
     else this.#underWay.splice(index, 1);
     this.#bytes -= frame.bytes.length;
-    if (!frame.repeated) this.roundTrip.measure(now - frame.sentAt);
+    if (!frame.repeated) this.roundTrip.measure(now - frame.firstSentAt);
     if (this.#size < MAX_FRAMES_UNDER_WAY) this.#size++;
     const lost = this.#findLost(frame.order, now);
     return this.#resume(lost, now);
@@ -227,7 +225,6 @@ export class SendWindow {
     for (const frame of this.#underWay) {
       if (frame.postponed || frame.order > order || ++frame.overtaken < LOSS_THRESHOLD) continue;
       this.#repeat(frame, now);
-      if (frame.dueAt < this.#earliest) this.#earliest = frame.dueAt;
       if (lost === NONE) lost = [];
       lost.push(frame);
     }
@@ -241,7 +238,6 @@ export class SendWindow {
       if (!frame.postponed) continue;
       if (resumed.length >= lost.length + 2) break;
       this.#repeat(frame, now);
-      if (frame.dueAt < this.#earliest) this.#earliest = frame.dueAt;
       resumed = [...resumed, frame];
     }
     return resumed;
@@ -250,11 +246,11 @@ export class SendWindow {
   #repeat(frame: Transmission, now: number): void {
     frame.postponed = false;
     frame.order = ++this.#order;
-    frame.sentAt = now;
     frame.dueAt = Math.min(
       now + this.roundTrip.timeout(frame.attempts),
       frame.firstSentAt + DELIVERY_TIMEOUT,
     );
+    if (frame.dueAt < this.#earliest) this.#earliest = frame.dueAt;
     frame.repeated = true;
     frame.overtaken = 0;
   }

@@ -29,6 +29,11 @@ export function copyOf(bytes: Uint8Array, start = 0, end = bytes.length): Uint8A
   return copy;
 }
 
+/** Whether two byte strings are the same. Not for secrets: the time that it takes tells where they differ. */
+export function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return a.length === b?.length && a.every((byte, i) => byte === b[i]);
+}
+
 /** Joins byte strings (`||` of the specification). */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;

@@ -6,7 +6,7 @@
  */
 
 import { type FrameUnderWay, type ReceivedFrame, ReceiveWindow, RoundTrip, SendWindow } from './arq.js';
-import { copyOf, readUint32 } from './bytes.js';
+import { copyOf, readUint32, sameBytes } from './bytes.js';
 import {
   Connection,
   type ConnectionSettings,
@@ -742,8 +742,4 @@ function tagOf({ bytes }: Frame): number {
 
 function typeOf(frame: Uint8Array): number {
   return frame[3];
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  return a.length === b?.length && a.every((byte, i) => byte === b[i]);
 }

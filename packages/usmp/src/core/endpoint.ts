@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ascii, copyOf, readUint32 } from './bytes.js';
+import { ascii, copyOf, readUint32, sameBytes } from './bytes.js';
 import type { Farewell } from './connection.js';
 import type { CryptoProvider } from './crypto.js';
 import { VersionError } from './errors.js';
@@ -256,10 +256,8 @@ class Departed {
   /** The UTACK of a BYE once more, for that very frame. */
   answer(datagram: Uint8Array, id: string, now: number): Verdict {
     const farewell = this.find(id, now)?.farewell;
-    if (farewell === undefined) return undefined;
-    const { bye, utack } = farewell;
-    const repeated = datagram.length === bye.length && datagram.every((byte, i) => byte === bye[i]);
-    return repeated ? { type: 'answer', datagrams: [utack] } : undefined;
+    if (farewell === undefined || !sameBytes(datagram, farewell.bye)) return undefined;
+    return { type: 'answer', datagrams: [farewell.utack] };
   }
 }
 

@@ -225,7 +225,8 @@ export function checksumFits(bytes: Uint8Array, offset = 0, size = bytes.length)
   return announced === checksum(bytes, offset, size - HEADER_LENGTH);
 }
 
-function checksum(bytes: Uint8Array, offset: number, length: number): number {
+/** The checksum of a frame whose payload has `length` bytes (§2.2). */
+export function checksum(bytes: Uint8Array, offset: number, length: number): number {
   const header = crc16(bytes, offset, offset + CHECKED_HEADER_LENGTH);
   return crc16(bytes, offset + HEADER_LENGTH, offset + HEADER_LENGTH + length, header);
 }
