@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { USMPClient, type USMPSession } from '#dist/index.js';
-import { PSK, text, within } from '../server/live.js';
+import { PSK, within } from '../server/live.js';
 import { FLOODED, PARKED, type ServerProcess, startServerProcess } from '../server/process.js';
 import {
   DATA,
@@ -12,6 +11,7 @@ import {
   type RawSession,
   randomDeviceId,
 } from '../support/raw-client.js';
+import { assertAlive, assertServes, connect } from './honest-clients.js';
 
 const MiB = 2 ** 20;
 
@@ -120,26 +120,6 @@ test('wrong keys without end cost no memory and keep nobody out', async (t) => {
   assert.equal(after.stats.refused['wrong-key'], 1_800);
   assert.ok(after.held - before.held < 4 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
 });
-
-async function connect(t: TestContext, server: ServerProcess): Promise<USMPSession> {
-  const session = await new USMPClient({ psk: PSK, url: server.url }).connect();
-  t.after(() => session.close());
-  return session;
-}
-
-async function assertServes(server: ServerProcess): Promise<void> {
-  const session = await within(
-    new USMPClient({ psk: PSK, url: server.url }).connect(),
-    'an honest handshake',
-  );
-  await assertAlive(session);
-  await session.close();
-}
-
-async function assertAlive(session: USMPSession): Promise<void> {
-  await session.send('are you there?');
-  assert.equal(text(await within(session.recv(), 'the echo')), 'are you there?');
-}
 
 async function hostile(
   t: TestContext,

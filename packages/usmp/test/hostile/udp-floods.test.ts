@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { USMPClient, type USMPServerOptions, type USMPSession } from '#dist/index.js';
-import { PSK, text, WRONG_PSK, within } from '../server/live.js';
+import type { USMPServerOptions, USMPSession } from '#dist/index.js';
+import { PSK, WRONG_PSK } from '../server/live.js';
 import { FLOODED, PARKED, type ServerProcess, startServerProcess, type Weight } from '../server/process.js';
 import {
   BYE,
@@ -17,6 +17,7 @@ import {
   RawSocket,
   randomDeviceId,
 } from '../support/raw-datagrams.js';
+import { assertAlive, assertServes, connect } from './honest-clients.js';
 import { LISTEN, openSocket } from './udp-bed.js';
 
 const MiB = 2 ** 20;
@@ -178,30 +179,10 @@ async function startUDPProcess(
   return startServerProcess(t, { listen: LISTEN, ...options });
 }
 
-async function connect(t: TestContext, server: ServerProcess): Promise<USMPSession> {
-  const session = await new USMPClient({ psk: PSK, url: server.url }).connect();
-  t.after(() => session.close());
-  return session;
-}
-
-async function assertServes(server: ServerProcess): Promise<void> {
-  const session = await within(
-    new USMPClient({ psk: PSK, url: server.url }).connect(),
-    'an honest handshake',
-  );
-  await assertAlive(session);
-  await session.close();
-}
-
 /** While the server is still there: without it BYE would wait in vain for its UTACK. */
 async function assertUntouched(bystander: USMPSession): Promise<void> {
   await assertAlive(bystander);
   await bystander.close();
-}
-
-async function assertAlive(session: USMPSession): Promise<void> {
-  await session.send('are you there?');
-  assert.equal(text(await within(session.recv(), 'the echo')), 'are you there?');
 }
 
 function hello(): Buffer {
