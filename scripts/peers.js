@@ -5,12 +5,11 @@
  * An environment is installed under a name of its own and renamed when it is complete. So what has its final name is
  * whole, however often a run is interrupted and however many run at once.
  */
-import { execFile } from 'node:child_process';
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { canInstallPackages, execute, installPackages, isProgram, MINUTE } from './debian.js';
 
 export const PEER_VERSIONS = ['1.2.2', '1.0.0'];
 
@@ -20,8 +19,6 @@ const VECTOR_REQUIREMENTS = join(REPOSITORY, 'spec/vectors/gen/requirements.txt'
 
 /** In a finished environment: what was installed. */
 const STAMP = 'installed.txt';
-
-const MINUTE = 60_000;
 
 /** Longer than any installation takes: a draft of that age was left by an interrupted one. */
 const ABANDONED = 60 * MINUTE;
@@ -37,8 +34,6 @@ sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 const PYTHON_NAMES = ['python3', 'python3.13', 'python3.12', 'python3.11', ...(WINDOWS ? ['python'] : [])];
 const PYTHON_WANTED = 'Python 3.11 to 3.13 with venv';
 const APT_PACKAGES = ['python3', 'python3-venv'];
-
-const run = promisify(execFile);
 
 /**
  * The Python that has the released peer.
@@ -195,57 +190,15 @@ async function findPython() {
 /** By the package manager, where that needs no password and no question. */
 async function installPython() {
   const missing = `no ${PYTHON_WANTED} on the PATH (Debian, Ubuntu: apt-get install ${APT_PACKAGES.join(' ')})`;
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) throw new Error(missing);
+  if (!canInstallPackages()) throw new Error(missing);
   console.error(`No ${PYTHON_WANTED} on the PATH: installing ${APT_PACKAGES.join(' and ')}`);
-  const installation = ['install', '-y', '--no-install-recommends', ...APT_PACKAGES];
-  try {
-    await aptGet(installation);
-  } catch {
-    // The package lists may be missing or old.
-    await aptGet(['update']);
-    await aptGet(installation);
-  }
+  await installPackages(APT_PACKAGES);
   const python = await findPython();
   if (python === undefined) throw new Error(missing);
   return python;
 }
 
-/** Waits for another process that is installing. @param {string[]} args */
-function aptGet(args) {
-  const waiting = ['-o', 'DPkg::Lock::Timeout=300'];
-  return execute('apt-get', [...waiting, ...args], 8 * MINUTE, { DEBIAN_FRONTEND: 'noninteractive' });
-}
-
-/**
- * Runs a program to its end; what it wrote becomes part of the error.
- *
- * @param {string} program @param {string[]} args @param {number} timeout in milliseconds
- * @param {NodeJS.ProcessEnv} env beside that of this process
- */
-async function execute(program, args, timeout, env = {}) {
-  // The paths of another Python must not leak into this one.
-  const { PYTHONPATH: _path, PYTHONHOME: _home, ...inherited } = process.env;
-  try {
-    await run(program, args, {
-      timeout,
-      killSignal: 'SIGKILL',
-      maxBuffer: 16 * 1024 * 1024,
-      env: { ...inherited, ...env },
-    });
-  } catch (error) {
-    const reason = error.killed
-      ? `no end after ${timeout / 1_000} s`
-      : (error.stderr || error.stdout || error.message).trim();
-    throw new Error(`${program} ${args.join(' ')}: ${reason}`);
-  }
-}
-
-/** Whether this file is the program, not a module of another. */
-function isProgram() {
-  return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
-}
-
-if (isProgram()) {
+if (isProgram(import.meta.url)) {
   let missing = 0;
   for (const version of PEER_VERSIONS) if ((await peerPython(version)) === undefined) missing++;
   if ((await vectorsPython()) === undefined) missing++;

@@ -33,8 +33,9 @@ if (built && words.length > 0) await runTests(testFiles(words));
 else if (built) {
   command('format and lint', 'npx', ['--no-install', 'biome', 'check', '.']);
   command('benchmarks parse', process.execPath, ['--check', 'bench/run.js']);
-  // Before the tests, which ask for the peers one file at a time. What is missing shows as skips there.
-  spawnSync(process.execPath, ['scripts/peers.js'], { stdio: 'inherit' });
+  // Before the tests, which ask for them one file at a time. What is missing shows as skips there.
+  for (const script of ['scripts/peers.js', 'scripts/programs.js'])
+    spawnSync(process.execPath, [script], { stdio: 'inherit' });
   await coverage(testFiles(['core/']));
   await runTests(testFiles([]).filter((file) => !file.includes('/core/')));
   command('mutations', process.execPath, ['scripts/mutations.js']);

@@ -4,7 +4,8 @@
  * @module
  */
 
-export { USMPClient, type USMPClientEvents, type USMPClientOptions } from './client/client.js';
+export type { USMPClientEvents } from './client/client.js';
+export { USMPClient, type USMPClientOptions } from './client/node.js';
 export * from './core/errors.js';
 export { MAX_MESSAGE } from './core/limits.js';
 export type { ConnectionStats } from './core/stats.js';

@@ -12,6 +12,7 @@ import { CLOSE_TIMEOUT } from './core/limits.js';
 import { StreamConnection } from './core/stream-connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Link, LinkHandler, Transport } from './transports/transport.js';
+import { atEndOfTurn, nextTurn } from './turns.js';
 
 /** Who acts on what a connection has to tell. */
 export interface PeerOwner {
@@ -78,12 +79,12 @@ export class Peer implements LinkHandler, Timed {
   queueFlush(): void {
     if (this.#flushQueued) return;
     this.#flushQueued = true;
-    process.nextTick(flushPeer, this);
+    atEndOfTurn(flushPeer, this);
   }
 
   /** Calls back when the event loop has served all others. */
   nextTurn(callback: () => void): void {
-    setImmediate(callback);
+    nextTurn(callback);
   }
 
   /** Stops reading until `resume`. */

@@ -15,7 +15,7 @@ import { checkNames, checkNumber } from '../options.js';
 import type { SessionLimits } from '../session.js';
 import { sessionLimits } from '../session-driver.js';
 import { DEFAULT_PORT, formatTransportURL } from '../transports/address.js';
-import { transportOf } from '../transports/registry.js';
+import { nodeTransports } from '../transports/node.js';
 import type { BackoffOptions } from './admission.js';
 
 /** Options of a server. All times are milliseconds. */
@@ -126,7 +126,7 @@ function listenURLs({ host, port, listen }: USMPServerOptions): readonly string[
   if (list.length === 0) {
     throw new ArgumentError('invalid_argument', 'listen is empty: give at least one URL');
   }
-  for (const url of list) transportOf(url);
+  for (const url of list) nodeTransports.find(url, 'listen');
   return list;
 }
 

@@ -18,7 +18,7 @@ import { checkNumber } from '../options.js';
 import { makeConnection, Peer } from '../peer.js';
 import type { USMPSession } from '../session.js';
 import { SessionDriver, type SessionObserver } from '../session-driver.js';
-import { transportOf } from '../transports/registry.js';
+import { nodeTransports } from '../transports/node.js';
 import type { Link, Listener, Transport } from '../transports/transport.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
 import { Backoff, HalfOpenSlots } from './admission.js';
@@ -274,7 +274,7 @@ export class USMPServer {
   }
 
   async #start(text: string): Promise<Listener> {
-    const { transport, url } = transportOf(text);
+    const { transport, url } = nodeTransports.find(text, 'listen');
     return transport.listen(
       url,
       (link) => this.#accept(link, transport),

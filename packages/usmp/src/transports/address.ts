@@ -4,41 +4,18 @@
  * @module
  */
 
-import { ArgumentError } from '../core/errors.js';
-import type { TransportURL } from './transport.js';
+import type { Role, TransportURL } from './transport.js';
 
 /** The port of all transports unless told otherwise. */
 export const DEFAULT_PORT = 9000;
 
-/**
- * Parses a transport URL such as `tcp://192.0.2.7:9000`, `tcp://[::]:9000`, or `tcp://host` for port 9000.
- *
- * @throws {ArgumentError} with what to write instead
- */
-export function parseTransportURL(text: string, schemes: readonly string[]): URL {
-  const known = schemes.map((scheme) => `${scheme}://`).join(', ');
-  const hint = `write it like ${schemes[0]}://127.0.0.1:9000`;
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new ArgumentError('invalid_argument', `"${text}" is not a URL: ${hint}`);
-  }
-  const scheme = url.protocol.slice(0, -1);
-  if (!schemes.includes(scheme)) {
-    const missing = text.includes('://')
-      ? `unknown transport "${scheme}", known: ${known}`
-      : 'the transport is missing';
-    throw new ArgumentError('invalid_argument', `"${text}": ${missing}; ${hint}`);
-  }
-  if (url.hostname === '') throw new ArgumentError('invalid_argument', `"${text}" names no host: ${hint}`);
+/** Why a URL is not of the kind `scheme://HOST:PORT`, as many transports want it. */
+export function hostAndPortObjection(url: TransportURL, role: Role): string | undefined {
+  if (url.hostname === '') return 'it names no host';
   if (url.username || url.password || url.search || url.hash || !['', '/'].includes(url.pathname)) {
-    throw new ArgumentError(
-      'invalid_argument',
-      `"${text}" holds more than transport, host and port: ${hint}`,
-    );
+    return 'it holds more than transport, host and port';
   }
-  return url;
+  return role === 'connect' && url.port === '0' ? 'port 0 cannot be connected to' : undefined;
 }
 
 /** A transport URL from its parts; an IPv6 address gets its brackets. */

@@ -5,7 +5,15 @@
  */
 
 import net from 'node:net';
-import { formatEndpoint, formatTransportURL, hostOf, limitKey, plainAddress, portOf } from './address.js';
+import {
+  formatEndpoint,
+  formatTransportURL,
+  hostAndPortObjection,
+  hostOf,
+  limitKey,
+  plainAddress,
+  portOf,
+} from './address.js';
 import { connectError, listenError } from './socket-errors.js';
 import type { Link, LinkHandler, Listener, Transport } from './transport.js';
 
@@ -15,6 +23,8 @@ const ACCEPT_BACKLOG = 4_096;
 /** `tcp://HOST:PORT`. */
 export const tcp: Transport = {
   framing: 'stream',
+  example: 'tcp://127.0.0.1:9000',
+  objection: hostAndPortObjection,
 
   listen(url, onLink) {
     return new Promise((resolve, reject) => {

@@ -60,10 +60,19 @@ export interface Listener {
 
 /** The parts of a URL that transports read; the platform's `URL` fits. */
 export interface TransportURL {
+  readonly href: string;
+  /** The scheme, with its colon. */
+  readonly protocol: string;
+  readonly username: string;
+  readonly password: string;
   /** With brackets where it is an IPv6 address. */
   readonly hostname: string;
   /** Empty for the default. */
   readonly port: string;
+  readonly pathname: string;
+  /** With its question mark; empty where there is none. */
+  readonly search: string;
+  readonly hash: string;
 }
 
 /** How a link is to be opened. */
@@ -74,10 +83,22 @@ export interface LinkOptions {
   readonly localAddress?: string | undefined;
 }
 
+/**
+ * What one `write` and one `handleBytes` of a link carry: `stream`, any piece of a stream of bytes in order; `datagram`,
+ * one whole datagram, which may get lost; `serial`, whole frames of a line that damages and loses some.
+ */
+export type Framing = 'stream' | 'datagram' | 'serial';
+
+/** What somebody wants to do with a URL. */
+export type Role = 'listen' | 'connect';
+
 /** A way to open links, by URL. */
 export interface Transport {
-  /** What one `write` and one `handleBytes` carry. */
-  readonly framing: 'stream' | 'datagram';
+  readonly framing: Framing;
+  /** A URL as people write it, such as `tcp://127.0.0.1:9000`: what errors propose. */
+  readonly example: string;
+  /** Why a URL of this scheme cannot be used, without a full stop; undefined when it can. */
+  objection(url: TransportURL, role: Role): string | undefined;
   /** @throws {TransportError} `address_in_use`, `unreachable` */
   listen(
     url: TransportURL,

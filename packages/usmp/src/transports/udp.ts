@@ -10,7 +10,15 @@ import net from 'node:net';
 import type { Farewell } from '../core/connection.js';
 import { Endpoint, type EndpointPeer, type Source } from '../core/endpoint.js';
 import { nodeCrypto } from '../crypto/node.js';
-import { formatEndpoint, formatTransportURL, hostOf, limitKey, plainAddress, portOf } from './address.js';
+import {
+  formatEndpoint,
+  formatTransportURL,
+  hostAndPortObjection,
+  hostOf,
+  limitKey,
+  plainAddress,
+  portOf,
+} from './address.js';
 import { connectError, listenError } from './socket-errors.js';
 import type { Link, LinkHandler, Listener, Transport } from './transport.js';
 
@@ -26,6 +34,8 @@ const FAREWELL_TIME = 3_000;
 /** `udp://HOST:PORT`. */
 export const udp: Transport = {
   framing: 'datagram',
+  example: 'udp://127.0.0.1:9000',
+  objection: hostAndPortObjection,
 
   async listen(url, onLink, onStray) {
     const host = hostOf(url);

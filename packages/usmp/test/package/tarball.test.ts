@@ -54,13 +54,11 @@ test('the package holds the library, its command and its papers, and nothing els
   );
 });
 
-test('an installation brings one package besides: the parser of the command line', async () => {
-  const installed = await readdir(join(project, 'node_modules'));
-  assert.deepEqual(installed.filter((name) => !name.startsWith('.') && !name.startsWith('@')).sort(), [
-    'commander',
-    'undici-types',
-    'usmp',
-  ]);
+test('an installation brings the parser of the command line, WebSockets, and the cryptography of browsers', async () => {
+  const modules = join(project, 'node_modules');
+  const installed = (await readdir(modules)).filter((name) => !name.startsWith('.') && !name.startsWith('@'));
+  assert.deepEqual(installed.sort(), ['commander', 'undici-types', 'usmp', 'ws']);
+  assert.deepEqual((await readdir(join(modules, '@noble'))).sort(), ['ciphers', 'curves', 'hashes']);
 });
 
 test('importing the library loads nothing but the library and Node', async () => {

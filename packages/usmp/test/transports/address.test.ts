@@ -6,14 +6,17 @@ import {
   formatTransportURL,
   hostOf,
   limitKey,
-  parseTransportURL,
   plainAddress,
   portOf,
 } from '#dist/transports/address.js';
+import { TransportRegistry } from '#dist/transports/registry.js';
+import { tcp } from '#dist/transports/tcp.js';
 import { coded } from '../server/live.js';
 
+const registry = new TransportRegistry({ tcp });
+
 function parse(text: string): { host: string; port: number } {
-  const url = parseTransportURL(text, ['tcp']);
+  const { url } = registry.find(text, 'listen');
   return { host: hostOf(url), port: portOf(url) };
 }
 
@@ -34,7 +37,7 @@ test('an IPv6 address stands in brackets in a URL and without them for sockets',
 test('what is written can be read again', () => {
   fc.assert(
     fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), fc.integer({ min: 0, max: 65_535 }), (host, port) => {
-      const url = parseTransportURL(formatTransportURL('tcp', host, port), ['tcp']);
+      const { url } = registry.find(formatTransportURL('tcp', host, port), 'listen');
       assert.equal(portOf(url), port);
       assert.equal(limitKey(hostOf(url)), limitKey(plainHost(host)));
     }),
@@ -50,7 +53,7 @@ test('a URL that cannot be used is quoted, with what is wrong and one that can',
   const cases: [string, RegExp][] = [
     ['127.0.0.1:9000', /transport|URL/],
     ['localhost:9000', /the transport is missing/],
-    ['udp://127.0.0.1:9000', /unknown transport "udp", known: tcp:\/\//],
+    ['udp://127.0.0.1:9000', /unknown transport "udp", known: tcp;/],
     ['tcp://', /host/],
     ['tcp://:9000', /URL|host/],
     ['tcp://127.0.0.1:99999', /URL/],
