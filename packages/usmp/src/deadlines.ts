@@ -17,12 +17,19 @@ export interface Timed {
 /** Wake-ups closer together than this share one timer. Milliseconds. */
 const RESOLUTION = 10;
 
+/**
+ * A timer that is later than this was held up: the process was stopped, the machine asleep, or busy without end. What
+ * peers have sent meanwhile waits to be read, and must be before anybody is found silent.
+ */
+const HELD_UP = 1_000;
+
 /** The deadlines of a server or a client. Milliseconds of a monotonic clock. */
 export class Deadlines {
   readonly #heap: Timed[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #firingAt = Number.NEGATIVE_INFINITY;
+  #heldUp = false;
 
   /** The present. */
   now(): number {
@@ -62,7 +69,14 @@ export class Deadlines {
   }
 
   #fire(): void {
+    const late = this.now() - this.#timerAt;
     this.#timerAt = Number.POSITIVE_INFINITY;
+    // Timers come before sockets in a turn of the event loop: one turn more lets everything be read.
+    if (late > HELD_UP && !this.#heldUp) {
+      this.#heldUp = true;
+      return this.#arm();
+    }
+    this.#heldUp = false;
     const now = this.now();
     this.#firingAt = now;
     while (this.#heap.length > 0 && this.#heap[0].dueAt <= now) {

@@ -68,6 +68,8 @@ export class SessionDriver implements PeerOwner {
     const { connection } = this.peer;
     return {
       ...connection.stats,
+      messagesUnconfirmed: connection.messagesUnconfirmed,
+      receiveQueueMessages: this.#queue?.length ?? 0,
       receiveQueueBytes: this.#queuedBytes,
       sendBacklogBytes: connection.pendingTransmit,
     };
@@ -79,8 +81,7 @@ export class SessionDriver implements PeerOwner {
     const wantsAcknowledgement = options?.acknowledged === true;
     let number: number;
     try {
-      const message = typeof data === 'string' ? utf8.encode(data) : data;
-      if (!(message instanceof Uint8Array)) throw noMessage(message);
+      const message = messageBytes(data);
       number = this.#command(() => peer.connection.send(message, peer.now(), wantsAcknowledgement));
     } catch (error) {
       return this.#rejected(Promise.reject(error), error);
@@ -267,9 +268,19 @@ function isOrderly(error: unknown): boolean {
   );
 }
 
-function noMessage(data: unknown): ArgumentError {
-  const what = data === null ? 'null' : typeof data === 'object' ? data.constructor?.name : typeof data;
-  return new ArgumentError('invalid_argument', `a message is a string or a Uint8Array, not ${what}`);
+/** @throws {ArgumentError} it is neither text nor bytes */
+export function messageBytes(data: Uint8Array | string): Uint8Array {
+  if (typeof data === 'string') return utf8.encode(data);
+  if (data instanceof Uint8Array) return data;
+  throw new ArgumentError(
+    'invalid_argument',
+    `a message is a string or a Uint8Array, not ${describeType(data)}`,
+  );
+}
+
+function describeType(data: unknown): string | undefined {
+  if (data === null) return 'null';
+  return typeof data === 'object' ? data.constructor?.name : typeof data;
 }
 
 /** Limits with their defaults. */

@@ -40,7 +40,14 @@ export interface OpenedSession {
 
 /** Counters of one session, since it began. */
 export interface SessionStats extends Readonly<ConnectionStats> {
-  /** Bytes of messages that wait for `recv()`. */
+  /**
+   * The last messages sent that are not known to have arrived: a PONG says so of all that were sent before its PING, over
+   * UDP an acknowledgement. Goes on telling after the end of the session.
+   */
+  readonly messagesUnconfirmed: number;
+  /** Messages that wait for `recv()`. */
+  readonly receiveQueueMessages: number;
+  /** Their bytes, and 256 for each. */
   readonly receiveQueueBytes: number;
   /** Bytes of frames that wait for the line. */
   readonly sendBacklogBytes: number;

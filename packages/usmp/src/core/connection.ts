@@ -33,8 +33,12 @@ export interface ConnectionSettings {
   readonly crypto: CryptoProvider;
   /** For the whole handshake (spec/protocol.md §3.5). */
   readonly handshakeTimeout: number;
-  /** PING after this long without sending (§6.2); 0 for never. */
+  /** PING after this long without sending, or without hearing (§6.2); 0 for never. */
   readonly keepaliveInterval: number;
+  /** That PING is missed when nothing at all was heard for this long after it; without it none is ever missed. */
+  readonly keepaliveTimeout?: number;
+  /** Missed PINGs in a row that are tolerated; each is followed by another at once. */
+  readonly keepaliveMisses?: number;
   /** Give up after this long without hearing anything (§6.2); 0 for never. */
   readonly idleTimeout: number;
   /** Server: a random key of at least 16 bytes that stands in for the keys of unknown devices (§3.5). */
@@ -98,6 +102,8 @@ export abstract class Connection {
   protected handshake: Handshake | undefined;
   protected record: RecordLayer | undefined;
   protected reassembler: Reassembler | undefined;
+  /** Messages sent that the peer is known to have. */
+  protected messagesConfirmed = 0;
   protected pongsOwed = 0;
   protected rekeyWanted = false;
   protected lastSent: number;
@@ -106,8 +112,14 @@ export abstract class Connection {
   #events: ConnectionEvent[] | undefined;
   #handshakeDeadline: number;
   #lastPing: number;
+  /** When a sign of life was asked for, and when the last one had come by then: a newer one is the answer. */
+  #probedAt = Number.NEGATIVE_INFINITY;
+  #heardBeforeProbe = Number.NaN;
+  #missed = 0;
   #pingCount = 0;
-  #pings: { id: number; sentAt: number }[] | undefined;
+  #pings: { id: number; sentAt: number; messages: number }[] | undefined;
+  /** From then on a PONG may be that of an earlier PING, and says nothing of what has arrived. */
+  #pingsForgotten = false;
   #rekeyIsOurs = false;
   #keyLog: Omit<KeyLogEntry, 'keys'> | undefined;
 
@@ -136,6 +148,11 @@ export abstract class Connection {
 
   /** Bytes waiting in `pollTransmit`; over datagrams also those that the peer has not acknowledged yet. */
   abstract get pendingTransmit(): number;
+
+  /** The last messages sent that the peer is not known to have, also after the end. */
+  get messagesUnconfirmed(): number {
+    return this.stats.messagesSent - this.messagesConfirmed;
+  }
 
   /** Whether `pollTransmit` has anything to give now. */
   abstract get wantsTransmit(): boolean;
@@ -216,10 +233,14 @@ export abstract class Connection {
     this.require(1, now);
     this.sendControl(FrameType.PING, now);
     this.#lastPing = now;
+    if (!this.#probeIsUnanswered) this.#probe(now);
     this.#pings ??= [];
-    if (this.#pings.length === MAX_PINGS_TRACKED) this.#pings.shift();
+    if (this.#pings.length === MAX_PINGS_TRACKED) {
+      this.#pings.shift();
+      this.#pingsForgotten = true;
+    }
     const id = ++this.#pingCount;
-    this.#pings.push({ id, sentAt: now });
+    this.#pings.push({ id, sentAt: now, messages: this.stats.messagesSent });
     return id;
   }
 
@@ -312,9 +333,14 @@ export abstract class Connection {
       this.pongsOwed = Math.min(this.pongsOwed + 1, MAX_PONGS_OWED);
     } else {
       const ping = this.#pings?.shift();
-      if (ping !== undefined) this.emit({ type: 'pong', ping: ping.id, rtt: now - ping.sentAt });
+      if (ping === undefined) return;
+      if (!this.#pingsForgotten) this.onPong(ping.messages);
+      this.emit({ type: 'pong', ping: ping.id, rtt: now - ping.sentAt });
     }
   }
+
+  /** The answer to a PING that left after so many messages. */
+  protected onPong(_messages: number): void {}
 
   /** A message of the peer may go on under its new key (§7.2), but no REKEY of the peer stands inside it (§5). */
   protected onRekey(salt: Uint8Array): void {
@@ -407,16 +433,35 @@ export abstract class Connection {
   }
 
   #keepAlive(now: number): void {
+    this.#missed = this.#probeIsUnanswered ? this.#missed + 1 : 0;
+    const { keepaliveMisses = 0 } = this.settings;
+    if (this.#missed > keepaliveMisses && this.settings.keepaliveTimeout !== undefined) {
+      return this.fail(new ConnectionClosedError('idle_timeout'));
+    }
+    this.#probe(now);
     if (this.pingWaits) this.#lastPing = now;
     else if (this.record!.sealable > 1) this.ping(now);
     else this.close(now, new SequenceError('sequence_spent'));
   }
 
-  /** After a while without sending, and after a while without hearing, so that a one-way stream is answered too. */
+  /** A PING is due, or the answer to the last one. */
   #keepaliveAt(): number {
-    const { keepaliveInterval } = this.settings;
+    const { keepaliveInterval, keepaliveTimeout } = this.settings;
     if (keepaliveInterval <= 0) return Number.POSITIVE_INFINITY;
+    if (keepaliveTimeout !== undefined && this.#probeIsUnanswered) return this.#probedAt + keepaliveTimeout;
+    // After a while without sending, and after a while without hearing, so that a one-way stream is answered too.
     return Math.max(this.#lastPing, Math.min(this.lastSent, this.lastHeard)) + keepaliveInterval;
+  }
+
+  /** From now on anything that is heard is an answer. */
+  #probe(now: number): void {
+    this.#probedAt = now;
+    this.#heardBeforeProbe = this.lastHeard;
+  }
+
+  /** Nothing has been heard since the last PING that asked for a sign of life. */
+  get #probeIsUnanswered(): boolean {
+    return this.lastHeard === this.#heardBeforeProbe;
   }
 }
 

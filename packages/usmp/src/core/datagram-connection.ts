@@ -389,6 +389,7 @@ export class DatagramConnection extends Connection {
     if (frame.completes !== undefined && this.phase === 'open') {
       this.emit({ type: 'acknowledged', message: frame.completes });
     }
+    if (type === FrameType.DATA) this.messagesConfirmed++;
     if (type === FrameType.REKEY) this.record!.rekeyAcknowledged();
     if (type === FrameType.BYE) this.#finish();
     else this.#prolongLinger(now);

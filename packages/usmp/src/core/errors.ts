@@ -61,6 +61,11 @@ export const ERROR_CODES = {
   invalid_argument: ['caller', 'an argument or option that cannot be used'],
   key_too_short: ['caller', 'a pre-shared key of less than 16 bytes'],
   message_too_large: ['caller', 'a message of more than 1808 bytes'],
+  queue_full: ['network', 'the client is away from its server, and too much waits for it already'],
+  dropped: [
+    'network',
+    'a newer message took the place of this one, which waited for the server and was never sent',
+  ],
   not_connected: ['caller', 'the client has no open session: call connect() first'],
   already_listening: ['caller', 'the server listens already'],
   address_in_use: ['caller', 'another program listens on that address'],
@@ -156,7 +161,7 @@ nameErrors(ConnectionClosedError, 'ConnectionClosedError');
 export class DeliveryError extends USMPError {}
 nameErrors(DeliveryError, 'DeliveryError');
 
-/** The client has no open session (`not_connected`). */
+/** The client has no open session, and the message was not sent (`not_connected`, `queue_full`, `dropped`). */
 export class NotConnectedError extends USMPError {}
 nameErrors(NotConnectedError, 'NotConnectedError');
 

@@ -112,7 +112,13 @@ export const KEEPALIVE_INTERVAL = 30_000;
 /** A server closes a session that it has heard nothing of for this long (§6.2). */
 export const SERVER_IDLE_TIMEOUT = 60_000;
 
-/** A client does so after three unanswered PINGs. */
+/** A client waits this long for any answer to such a PING: a server may be busy, a mobile line slow. */
+export const KEEPALIVE_TIMEOUT = 20_000;
+
+/** So many PINGs in a row may go unanswered; with the one after them a dead peer is noticed after 90 s. */
+export const KEEPALIVE_MISSES = 2;
+
+/** A client that sends no PINGs closes after this long without hearing anything. */
 export const CLIENT_IDLE_TIMEOUT = 90_000;
 
 /** Orderly close: time for BYE to leave and for the peer to hang up. */
@@ -120,6 +126,18 @@ export const CLOSE_TIMEOUT = 3_000;
 
 /** Opening a connection: well above a lost SYN or two, below a person's patience. */
 export const CONNECT_TIMEOUT = 10_000;
+
+/** A client that stays connected waits at random up to this before its first new attempt: a fleet does not come at once. */
+export const RECONNECT_BASE = 500;
+
+/** The same at most, however often it has failed: a device is back within a minute of its server. */
+export const RECONNECT_CAP = 60_000;
+
+/** Shorter sessions count as failures, so that one that always ends at once is not tried at full speed. */
+export const RECONNECT_STABLE_AFTER = 60_000;
+
+/** Messages that wait for a session, as many as may wait for a slow line. */
+export const OFFLINE_QUEUE = 65_536;
 
 /** Unread messages of a session before its transport is no longer read. */
 export const RECEIVE_QUEUE = 65_536;

@@ -157,6 +157,11 @@ export class StreamConnection extends Connection {
     else this.onPingPong(type, now);
   }
 
+  /** What stands before a PING in the stream has arrived before it. */
+  protected override onPong(messages: number): void {
+    this.messagesConfirmed = messages;
+  }
+
   protected sendControl(type: FrameType, now: number): void {
     this.#seal(type, EMPTY, now);
   }

@@ -78,6 +78,60 @@ describe('deadlines', () => {
     assert.equal(pair.client.closed?.code, 'idle_timeout');
   });
 
+  const WATCHFUL = { keepaliveInterval: 30_000, keepaliveTimeout: 20_000, keepaliveMisses: 2 };
+
+  test('a peer that answers no PING is dead after the interval and one deadline more than may be missed', () => {
+    const pair = Pair.open({ client: WATCHFUL });
+    for (const end of pair.ends) end.line.fallSilent();
+    const sent: number[] = [];
+    for (let second = 1; second < 90; second++) {
+      pair.advance(1_000);
+      sent.push(pair.client.connection.stats.framesSent);
+      assert.equal(pair.client.connection.state, 'open', `after ${second} s`);
+    }
+    assert.deepEqual(
+      [29, 30, 49, 50, 69, 70, 89].map((second) => sent[second - 1]),
+      [0, 1, 1, 2, 2, 3, 3],
+    );
+    pair.advance(1_000);
+    assert.equal(pair.client.closed?.code, 'idle_timeout');
+  });
+
+  test('any sign of life sets the count of missed PINGs back', () => {
+    const pair = Pair.open({ client: WATCHFUL });
+    pair.client.line.fallSilent();
+    for (let round = 0; round < 5; round++) {
+      pair.advance(55_000);
+      assert.equal(pair.client.connection.state, 'open', `in round ${round}`);
+      pair.server.send(hex('01'));
+    }
+    pair.advance(90_000);
+    assert.equal(pair.client.closed?.code, 'idle_timeout');
+  });
+
+  test('PINGs of the application do not put off the verdict on a dead peer', () => {
+    const pair = Pair.open({ client: WATCHFUL });
+    for (const end of pair.ends) end.line.fallSilent();
+    for (let second = 0; second < 90; second++) {
+      pair.advance(1_000);
+      if (pair.client.connection.state === 'open') pair.client.ping();
+    }
+    assert.equal(pair.client.closed?.code, 'idle_timeout');
+  });
+
+  test('one late call of the clock is one missed PING, however late it is', () => {
+    const pair = Pair.open({ client: WATCHFUL });
+    for (const end of pair.ends) end.line.fallSilent();
+    pair.advance(30_000);
+    const { connection } = pair.client;
+    for (const late of [3_600_000, 7_200_000]) {
+      connection.handleTimeout(late);
+      assert.equal(connection.state, 'open');
+    }
+    connection.handleTimeout(7_200_000 + 20_000);
+    assert.equal(connection.state, 'closed');
+  });
+
   test('any frame is a sign of life, a part of one is not', () => {
     const pair = Pair.open({ server: { idleTimeout: 1_000 } });
     pair.advance(900);

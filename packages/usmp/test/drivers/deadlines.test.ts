@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Deadlines, type Timed } from '#dist/deadlines.js';
@@ -150,4 +152,31 @@ test('an entry that another one moves at the same moment is woken at its new tim
   deadlines.time = 100;
   t.mock.timers.tick(60);
   assert.deepEqual(moved.woken, [100]);
+});
+
+test('after the process was stopped, what has come meanwhile is read before anybody is woken', async (t) => {
+  const server = net.createServer((socket) => socket.on('error', () => {}));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+  t.after(() => {
+    socket.destroy();
+    server.close();
+  });
+  const [accepted] = (await once(server, 'connection')) as [net.Socket];
+  const order: string[] = [];
+  const deadlines = new Deadlines();
+  const woken = new Promise<void>((resolve) => {
+    const entry = new Entry(() => {
+      order.push('woken');
+      resolve();
+    });
+    deadlines.set(entry, deadlines.now() + 50);
+  });
+  socket.on('data', () => order.push('read'));
+  accepted.write('a sign of life');
+  // Whatever holds the event loop up: a suspended process does the same.
+  const until = performance.now() + 1_500;
+  while (performance.now() < until);
+  await woken;
+  assert.deepEqual(order, ['read', 'woken']);
 });
