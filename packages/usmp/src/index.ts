@@ -4,8 +4,9 @@
  * @module
  */
 
-export type { USMPClientEvents } from './client/client.js';
+export type { ClientStats, USMPClientEvents } from './client/client.js';
 export { USMPClient, type USMPClientOptions } from './client/node.js';
+export type { ClientOptions, QueuePolicy, ReconnectOptions } from './client/options.js';
 export * from './core/errors.js';
 export { MAX_MESSAGE } from './core/limits.js';
 export type { ConnectionStats } from './core/stats.js';

@@ -115,7 +115,8 @@ export abstract class Client {
     checkNumber('timeout', timeout);
     if (signal?.aborted) throw signal.reason;
     if (this.#reconnector !== undefined) {
-      await this.session?.close();
+      // At once where there is none, so that what is sent right after this call has something to wait for.
+      if (this.session !== undefined) await this.session.close();
       return this.#reconnector.connect(timeout, signal);
     }
     const aborter = new AbortController();
