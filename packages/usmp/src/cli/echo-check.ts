@@ -22,13 +22,15 @@ export class EchoTally {
   doubled = 0;
   /** Came back behind a later one. */
   outOfOrder = 0;
+  /** Were under way when their session broke, which devices that stay connected survive: nobody can know of them. */
+  interrupted = 0;
   /** Was due, and not sent because the device could not keep up with its rate. */
   skipped = 0;
   readonly roundTrips = new Histogram();
 
   /** Messages whose echo may still come. */
   get outstanding(): number {
-    return this.sent - this.echoed - this.lost;
+    return this.sent - this.echoed - this.lost - this.interrupted;
   }
 }
 
@@ -114,6 +116,15 @@ export class EchoCheck {
   /** Counts as lost all that is outstanding. */
   giveUpAll(): void {
     this.giveUpLate(Number.POSITIVE_INFINITY);
+  }
+
+  /** The session has broken: what is outstanding has an end that nobody knows. */
+  interrupt(): void {
+    while (this.#oldest < this.#next) {
+      this.#sentAt[this.#place(this.#oldest)] = ANSWERED;
+      this.#tally.interrupted++;
+      this.#advance();
+    }
   }
 
   /** Whether one more can be remembered. One that others have overtaken for long is given up for it. */

@@ -77,8 +77,30 @@ function summaryFields(fleet: Fleet): object {
     seconds: roundTime(seconds),
     perSecond: roundTime(perSecond(fleet)),
     retransmissions: retransmissions && { frames: retransmissions.frames, loss: percentOf(retransmissions) },
+    ...returnFields(fleet),
     errors: Object.fromEntries(fleet.errors),
   };
+}
+
+/** How devices came back, where any had to. */
+function returnFields(fleet: Fleet): object {
+  const { plan, endedEarly, absences, away, refused, messages } = fleet;
+  if (!plan.reconnect || endedEarly === 0) return {};
+  return {
+    returned: absences.count,
+    away,
+    refused,
+    interrupted: messages.interrupted,
+    absence: rounded(absences.summary()),
+  };
+}
+
+function describeReturn({ plan, endedEarly, absences, away, refused, messages }: Fleet): string[] {
+  if (!plan.reconnect || endedEarly === 0) return [];
+  return [
+    `returned: ${absences.count} of ${endedEarly}, ${away} still away, ${refused} refused; ${messages.interrupted} messages were under way`,
+    ...describeTimes('away', absences.summary()),
+  ];
 }
 
 function describeSummary(fleet: Fleet): string[] {
@@ -89,6 +111,7 @@ function describeSummary(fleet: Fleet): string[] {
     `--- ${plan.url} fleet statistics ---`,
     `devices: ${connected} connected, ${failed} failed, ${endedEarly} ended early${untried > 0 ? `, ${untried} not tried` : ''}`,
     ...describeTimes('handshake', handshakes.summary()),
+    ...describeReturn(fleet),
     `messages: ${sent} sent, ${echoed} echoed, ${lost} lost, ${wrong} wrong, ${doubled} doubled, ${outOfOrder} out of order`,
   ];
   if (late > 0) lines.push(`late: ${late} of the lost came after ${plan.timeout / 1_000} s`);

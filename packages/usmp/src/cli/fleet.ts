@@ -12,7 +12,7 @@ import { fleetDeviceId, hasOwnAddresses, loopbackAddress } from './fleet-address
 import { Histogram } from './percentiles.js';
 import { TestMessages } from './probe-message.js';
 import { SendSchedule } from './send-schedule.js';
-import { type Retransmissions, retransmissionsOf } from './session-stats.js';
+import { type Retransmissions, sumOfRetransmissions } from './session-stats.js';
 import { type DeviceOwner, SimulatedDevice } from './simulated-device.js';
 
 /** What a fleet is to do. */
@@ -32,6 +32,8 @@ export interface FleetPlan {
   readonly connectRate: number | undefined;
   /** What tells the device ids of this fleet from those of another. */
   readonly seed: number;
+  /** Whether devices connect again when their session ends. */
+  readonly reconnect: boolean;
 }
 
 /** Who is told as it happens. */
@@ -60,6 +62,27 @@ const TICK = 5;
 /** For how long one wake-up may send before the echoes get their turn. Milliseconds. */
 const MAX_SENDING = 50;
 
+/** A fleet of which no device has had a session for this long is given up: twice the longest wait of a client. Milliseconds. */
+const ALL_AWAY = 120_000;
+
+/** How long devices that are away in the end are waited for: a little longer than their longest wait. Milliseconds. */
+const LAST_RETURN = 65_000;
+
+/** Ends of sessions that a network or the restart of a server brings; any other is a mistake of somebody. */
+const INTERRUPTIONS: ReadonlySet<string> = new Set([
+  'bye',
+  'connection_lost',
+  'idle_timeout',
+  'not_acknowledged',
+]);
+
+const REFUSALS: ReadonlySet<string> = new Set([
+  'refused',
+  'rogue_server',
+  'turned_away',
+  'handshake_timeout',
+]);
+
 /** The longest sleep, so that the end of all sessions is noticed. Milliseconds. */
 const MAX_SLEEP = 250;
 
@@ -74,18 +97,33 @@ export class Fleet implements DeviceOwner {
   readonly handshakes = new Histogram();
   /** How many errors ended a handshake or a session, by code. */
   readonly errors = new Map<string, number>();
+  /** How long devices were away between two sessions, in milliseconds. */
+  readonly absences = new Histogram();
   /** Why a device could not connect: the first, or one that this process had no file descriptor for. */
   failure: USMPError | undefined;
-  /** Why the first session that ended early did so. */
+  /** Why the first session that ended early did so; a mistake of somebody before anything else. */
   end: USMPError | undefined;
+  /** Devices that have had a session. */
+  connected = 0;
+  /** Devices with an open session, until the end of the run. */
+  open = 0;
+  /** Devices that have never had a session, and whose first attempt failed. */
   failed = 0;
   endedEarly = 0;
+  /** Those of `endedEarly` that neither the network nor a restart explains. */
+  endedBadly = 0;
+  /** Attempts of devices that were away which the server has refused. */
+  refused = 0;
+  /** Why the last attempt of such a device failed. */
+  lastFailure: USMPError | undefined;
   /** Seconds of sending so far. */
   seconds = 0;
   readonly #observer: FleetObserver;
   readonly #devices: SimulatedDevice[] = [];
+  readonly #failedDevices = new Set<SimulatedDevice>();
   #ownAddresses = false;
   #leaving = false;
+  #allAwaySince: number | undefined;
   #onAllJudged: (() => void) | undefined;
 
   private constructor(plan: FleetPlan, observer: FleetObserver) {
@@ -103,39 +141,34 @@ export class Fleet implements DeviceOwner {
       const localAddress = fleet.#ownAddresses ? { localAddress: loopbackAddress(index) } : {};
       const check = new EchoCheck(deviceId, messages, fleet.messages, plan.timeout);
       fleet.#devices.push(
-        new SimulatedDevice({ url: plan.url, psk: plan.psk, deviceId, ...localAddress }, check, fleet),
+        new SimulatedDevice(
+          { url: plan.url, psk: plan.psk, deviceId, ...localAddress },
+          check,
+          fleet,
+          plan.reconnect,
+        ),
       );
     }
     return fleet;
   }
 
-  /** Devices whose handshake succeeded, also those whose session is over. */
-  get connected(): number {
-    return this.handshakes.count;
-  }
-
-  /** Devices with an open session, until the end of the run. */
-  get open(): number {
-    return this.connected - this.endedEarly;
+  /** Devices that had a session and have none now. */
+  get away(): number {
+    return this.connected - this.open;
   }
 
   /** Frames sent over UDP; undefined over streams, where the system takes care of losses. */
   get retransmissions(): Retransmissions | undefined {
-    let total: Retransmissions | undefined;
-    for (const { session } of this.#devices) {
-      const loss = session === undefined ? undefined : retransmissionsOf(session);
-      if (loss !== undefined)
-        total = { frames: (total?.frames ?? 0) + loss.frames, of: (total?.of ?? 0) + loss.of };
-    }
-    return total;
+    return this.#devices.map((device) => device.retransmissions).reduce(sumOfRetransmissions, undefined);
   }
 
   /** Connects, sends, waits for the last echoes and says BYE. When `stop` is aborted it ends early. */
   async run(stop: AbortSignal): Promise<void> {
-    // Each handshake under way listens to it, and so does whoever waits here.
-    setMaxListeners(MAX_UNDER_WAY + 10, stop);
+    // Each device that has not had a session listens to it, and so does whoever waits here.
+    setMaxListeners(this.plan.devices + 10, stop);
     await this.#connectAll(stop);
-    if (!stop.aborted && this.open > 0) await this.#sendAll(stop);
+    if (!stop.aborted && this.connected > 0) await this.#sendAll(stop);
+    if (!stop.aborted && this.plan.reconnect) await this.#awaitReturn(stop);
     await this.#awaitEchoes();
     await this.#closeAll();
   }
@@ -146,12 +179,33 @@ export class Fleet implements DeviceOwner {
   }
 
   /** For the devices alone. */
+  handleSession(device: SimulatedDevice, session: USMPSession, away: number | undefined): void {
+    this.open++;
+    this.#allAwaySince = undefined;
+    if (away === undefined) this.connected++;
+    else this.absences.record(away);
+    if (this.#failedDevices.delete(device)) this.failed--;
+    this.#observer.connected(session);
+  }
+
+  /** For the devices alone. */
   handleEnd(session: USMPSession, error: USMPError): void {
     this.#observer.disconnected(session, error);
     if (this.#leaving) return;
+    this.open--;
+    if (this.open === 0) this.#allAwaySince = performance.now();
     this.endedEarly++;
-    this.end ??= error;
+    const isBad = !INTERRUPTIONS.has(error.code);
+    if (this.end === undefined || (isBad && this.endedBadly === 0)) this.end = error;
+    if (isBad) this.endedBadly++;
     this.#count(error);
+  }
+
+  /** For the devices alone. */
+  handleRetry(error: USMPError): void {
+    this.#count(error);
+    this.lastFailure = error;
+    if (isRefusal(error)) this.refused++;
   }
 
   /** For the devices alone. */
@@ -179,13 +233,13 @@ export class Fleet implements DeviceOwner {
   async #connect(device: SimulatedDevice, stop: AbortSignal): Promise<void> {
     const began = performance.now();
     try {
-      const session = await device.connect(stop);
+      await device.connect(stop);
       this.handshakes.record(performance.now() - began);
-      this.#observer.connected(session);
     } catch (error) {
       if (stop.aborted) return;
       if (!(error instanceof USMPError)) throw error;
       this.failed++;
+      this.#failedDevices.add(device);
       if (this.failure === undefined || isLackOfDescriptors(error)) this.failure = error;
       this.#count(error);
       this.#observer.failed(device.deviceId, error);
@@ -204,7 +258,7 @@ export class Fleet implements DeviceOwner {
         const elapsed = performance.now() - began;
         this.seconds = elapsed / 1_000;
         if (!stop.aborted) this.#sendDue(schedule, elapsed);
-        if (!stop.aborted && !schedule.isOver(elapsed) && this.open > 0) {
+        if (!stop.aborted && !schedule.isOver(elapsed) && this.#hasHope()) {
           timer = setTimeout(tick, Math.min(Math.max(TICK, schedule.nextAt - elapsed), MAX_SLEEP));
           return;
         }
@@ -236,6 +290,23 @@ export class Fleet implements DeviceOwner {
     this.messages.skipped += Math.round((turns * this.open) / this.plan.devices);
   }
 
+  /** Whether a device is connected, or may be again. */
+  #hasHope(): boolean {
+    if (this.#allAwaySince === undefined) return this.open > 0;
+    return this.plan.reconnect && performance.now() - this.#allAwaySince < ALL_AWAY;
+  }
+
+  /** Waits for devices that are away because of the network or a restart. */
+  async #awaitReturn(stop: AbortSignal): Promise<void> {
+    const isExpected = ({ isConnected, lastFailure: failure }: SimulatedDevice) =>
+      !isConnected && (failure === undefined || !(isRefusal(failure) || isLackOfDescriptors(failure)));
+    const until = performance.now() + LAST_RETURN;
+    while (this.#hasHope() && this.#devices.some(isExpected) && performance.now() < until) {
+      await pause(MAX_SLEEP, stop);
+      if (stop.aborted) return;
+    }
+  }
+
   async #awaitEchoes(): Promise<void> {
     const late = new AbortController();
     this.#onAllJudged = () => late.abort();
@@ -249,9 +320,9 @@ export class Fleet implements DeviceOwner {
     this.#leaving = true;
     const closing: Promise<void>[] = [];
     for (const device of this.#devices) {
-      if (!device.isConnected) continue;
+      const wasConnected = device.isConnected;
       closing.push(device.close());
-      if (closing.length % CLOSED_AT_ONCE === 0) await delay(CLOSING_PAUSE);
+      if (wasConnected && closing.length % CLOSED_AT_ONCE === 0) await delay(CLOSING_PAUSE);
     }
     await Promise.all(closing);
   }
@@ -265,6 +336,11 @@ export class Fleet implements DeviceOwner {
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (milliseconds <= 0) return;
   await delay(milliseconds, undefined, { signal }).catch(() => {});
+}
+
+/** Attempts that came through to a server, which did not take them. */
+function isRefusal({ code }: USMPError): boolean {
+  return REFUSALS.has(code);
 }
 
 function isLackOfDescriptors({ cause }: USMPError): boolean {

@@ -36,6 +36,14 @@ export function retransmissionsOf(session: USMPSession): Retransmissions | undef
   return stats && { frames: stats.framesRetransmitted, of: stats.framesSent + stats.framesRetransmitted };
 }
 
+/** Both together; undefined where there is none. */
+export function sumOfRetransmissions(
+  a: Retransmissions | undefined,
+  b: Retransmissions | undefined,
+): Retransmissions | undefined {
+  return a && b ? { frames: a.frames + b.frames, of: a.of + b.of } : (a ?? b);
+}
+
 /** Percent, with one digit. */
 export function percentOf({ frames, of }: Retransmissions): number {
   return of === 0 ? 0 : Math.round((1_000 * frames) / of) / 10;

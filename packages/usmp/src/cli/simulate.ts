@@ -27,6 +27,8 @@ interface SimulateOptions extends KeyOptions {
   readonly timeout: number;
   readonly connectRate?: number;
   readonly seed: number;
+  /** False with `--no-reconnect`. */
+  readonly reconnect: boolean;
   readonly json?: true;
 }
 
@@ -66,6 +68,7 @@ export function addSimulate(program: Command): void {
     )
     .option('--seed <n>', 'part of the device ids', numberBetween(0, MAX_SEED, 'a whole number', 1), 0);
   addKeyOptions(command)
+    .option('--no-reconnect', 'leave a device without a session when its session ends')
     .option('--json', 'print events as JSON, one a line')
     .addHelpText(
       'after',
@@ -73,9 +76,12 @@ export function addSimulate(program: Command): void {
 The device ids are 02:SS:SS:NN:NN:NN: the seed, then the device from 0 on; two fleets at a time need two seeds.
 On the IPv4 loopback interface each device has an address of its own, from 127.1.0.1 on, where the system allows it.
 Each device takes a file descriptor, over TCP also at the server: see ulimit -n.
+A device whose session ends connects again, after a random wait that doubles from 0.5 s to 60 s; what was under way is
+counted apart. Those that are away in the end are waited for.
 
 Exit codes:
-  0 every device connected, no session ended early, every message came back as it was sent
+  0 every device is connected in the end, no session ended but by BYE, silence or a broken line (with --no-reconnect:
+    none ended early), every message that was not under way then came back as it was sent
   1 anything else; when no device could connect, the exit code of usmp connect
 
 Example:
@@ -98,6 +104,7 @@ async function simulate(url: string, options: SimulateOptions): Promise<void> {
       seed,
       duration: options.duration === 0 ? Number.POSITIVE_INFINITY : options.duration,
       timeout: options.timeout * 1_000,
+      reconnect: options.reconnect,
     },
     options.json ? jsonReport : silentReport,
   );
@@ -125,7 +132,8 @@ const jsonReport: FleetObserver = {
 const silentReport: FleetObserver = { connected() {}, disconnected() {}, failed() {} };
 
 /** What was not as it should be, and what may help. */
-function findingsOf({ plan, failed, failure, endedEarly, end, messages }: Fleet): string[] {
+function findingsOf(fleet: Fleet): string[] {
+  const { plan, failed, failure, endedEarly, endedBadly, end, away, messages } = fleet;
   const { sent, echoed, lost, late, wrong, doubled, outOfOrder } = messages;
   const isMute = sent > 0 && endedEarly === 0 && echoed + late + wrong === 0;
   const echoes = (count: number) => plural(count, 'echo', 'echoes');
@@ -134,7 +142,14 @@ function findingsOf({ plan, failed, failure, endedEarly, end, messages }: Fleet)
       failed,
       `${failed} of ${plan.devices} devices could not connect, one because: ${describeError(failure)}`,
     ],
-    [endedEarly, `${plural(endedEarly, 'session')} ended early, the first because: ${describeError(end)}`],
+    [
+      plan.reconnect ? endedBadly : endedEarly,
+      `${plural(endedEarly, 'session')} ended early, the first because: ${describeError(end)}`,
+    ],
+    [
+      plan.reconnect ? away : 0,
+      `${plural(away, 'device')} did not come back: ${describeError(fleet.lastFailure ?? end)}`,
+    ],
     [
       lost,
       `${plural(lost, 'message')} lost${isMute ? ', none came back: does the server echo (usmp serve --echo)?' : ''}`,

@@ -66,12 +66,11 @@ export class Reconnector {
     if (isFirst) this.#run(timeout);
     else this.#skipDelay?.();
     const running = this.#running;
-    const abort = () => isFirst && running === this.#running && this.stop(signal!.reason);
-    signal?.addEventListener('abort', abort);
     try {
       return await next;
-    } finally {
-      signal?.removeEventListener('abort', abort);
+    } catch (error) {
+      if (isFirst && signal?.aborted && running === this.#running) this.stop(error);
+      throw error;
     }
   }
 

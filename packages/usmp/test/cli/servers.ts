@@ -59,11 +59,14 @@ export interface Relay {
   swallow(): void;
   /** Ends all connections without a word. */
   cut(): void;
+  /** Sends the devices something that no server would. */
+  spoil(): void;
 }
 
 /** A relay to `url`; one that is `stubborn` passes everything on but that a side has hung up. */
 export async function relayTo(t: TestContext, url: string, { stubborn = false } = {}): Promise<Relay> {
   const sockets: net.Socket[] = [];
+  const devices: net.Socket[] = [];
   let swallowing = false;
   const relay = net.createServer({ allowHalfOpen: stubborn }, (device) => {
     const line = net.connect({
@@ -71,6 +74,7 @@ export async function relayTo(t: TestContext, url: string, { stubborn = false } 
       port: Number(new URL(url).port),
       allowHalfOpen: stubborn,
     });
+    devices.push(device);
     sockets.push(
       device.on('error', () => {}),
       line.on('error', () => {}),
@@ -90,5 +94,8 @@ export async function relayTo(t: TestContext, url: string, { stubborn = false } 
       swallowing = true;
     },
     cut,
+    spoil() {
+      for (const device of devices.splice(0)) device.write('not a frame');
+    },
   };
 }

@@ -90,7 +90,7 @@ test('a server that leaves out an echo is found out over UDP too', async (t) => 
 
 test('a server that shuts down in the middle ends the run over UDP too', async (t) => {
   const { server, url } = await listen(t, echo);
-  const args = ['--devices', '3', '--rate', '10', '--duration', '600', '--json'];
+  const args = ['--devices', '3', '--rate', '10', '--duration', '600', '--no-reconnect', '--json'];
   const command = new Command(t, simulate(url, ...args));
   await command.sees(/"progress".*"connected":3,.*"echoed":[1-9]/);
   await server.close();

@@ -244,11 +244,11 @@ test('an echo that takes longer than --timeout is lost, and told to be late', as
   assert.match(stderr, /^usmp: 1 message lost\n$/);
 });
 
-test('sessions that break are counted by the reason, and it ends when none is left', async (t) => {
+test('with --no-reconnect sessions that break are counted by the reason, and it ends when none is left', async (t) => {
   const relay = await relayTo(t, await listen(t, echo));
   const command = new Command(
     t,
-    simulate(relay.url, '--devices', '3', '--rate', '10', '--duration', '600', '--json'),
+    simulate(relay.url, '--devices', '3', '--rate', '10', '--duration', '600', '--no-reconnect', '--json'),
   );
   await command.sees(/"progress".*"connected":3,.*"echoed":[1-9]/);
   relay.cut();
@@ -263,11 +263,11 @@ test('sessions that break are counted by the reason, and it ends when none is le
   assert.equal(Number(sent), Number(echoed) + Number(lost));
 });
 
-test('a server that is shut down in the middle is exit code 1', async (t) => {
+test('with --no-reconnect a server that is shut down in the middle is exit code 1', async (t) => {
   const { server, url } = await serve(t, ['--psk', KEY, '--echo', '--log-level', 'silent']);
   const command = new Command(
     t,
-    simulate(url, '--devices', '3', '--rate', '10', '--duration', '600', '--json'),
+    simulate(url, '--devices', '3', '--rate', '10', '--duration', '600', '--no-reconnect', '--json'),
   );
   await command.sees(/"progress".*"connected":3,.*"echoed":[1-9]/);
   server.kill('SIGTERM');
