@@ -16,7 +16,19 @@ export function cpuMicroseconds(pid) {
 
 /** @param {number} pid */
 export function residentKiB(pid) {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  return memoryKiB(pid, 'VmRSS');
+}
+
+/** The most that it ever was. @param {number} pid */
+export function peakResidentKiB(pid) {
+  return memoryKiB(pid, 'VmHWM');
+}
+
+/** @param {number} pid @param {'VmRSS' | 'VmHWM'} name */
+function memoryKiB(pid, name) {
+  const match = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(
+    readFileSync(`/proc/${pid}/status`, 'latin1'),
+  );
   if (!match) throw new Error(`process ${pid} has no resident memory`);
   return Number(match[1]);
 }
