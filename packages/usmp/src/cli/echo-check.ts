@@ -55,6 +55,8 @@ export class EchoCheck {
   #oldest = 0;
   #next = 0;
   #latestEcho = -1;
+  /** Given up since the last echo: lost, or signs that the session has broken already. */
+  #lostSinceEcho = 0;
 
   /** @param timeout until an echo counts as lost */
   constructor(deviceId: Uint8Array, messages: TestMessages, tally: EchoTally, timeout: number) {
@@ -98,6 +100,7 @@ export class EchoCheck {
     else if (sentAt === GIVEN_UP) tally.late++;
     else {
       tally.echoed++;
+      this.#lostSinceEcho = 0;
       tally.roundTrips.record(now - sentAt);
       if (number < this.#latestEcho) tally.outOfOrder++;
       else this.#latestEcho = number;
@@ -118,8 +121,11 @@ export class EchoCheck {
     this.giveUpLate(Number.POSITIVE_INFINITY);
   }
 
-  /** The session has broken: what is outstanding has an end that nobody knows. */
+  /** The session has broken, perhaps a while ago: what no echo came after has an end that nobody knows. */
   interrupt(): void {
+    this.#tally.lost -= this.#lostSinceEcho;
+    this.#tally.interrupted += this.#lostSinceEcho;
+    this.#lostSinceEcho = 0;
     while (this.#oldest < this.#next) {
       this.#sentAt[this.#place(this.#oldest)] = ANSWERED;
       this.#tally.interrupted++;
@@ -148,6 +154,7 @@ export class EchoCheck {
   #giveUpOldest(): void {
     this.#sentAt[this.#place(this.#oldest)] = GIVEN_UP;
     this.#tally.lost++;
+    this.#lostSinceEcho++;
     this.#advance();
   }
 

@@ -132,7 +132,7 @@ export class SimulatedDevice {
     } catch (error) {
       if (error !== session.error) throw error;
       this.#endedAt = performance.now();
-      if (this.#staysConnected) this.#check.interrupt();
+      if (this.#staysConnected && session.error!.code !== 'closed') this.#check.interrupt();
       else this.#check.giveUpAll();
       this.#owner.handleEnd(session, session.error!);
       this.#owner.handleJudged();

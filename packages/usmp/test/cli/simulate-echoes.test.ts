@@ -152,3 +152,29 @@ test('one lost message does not hold up all that follow', () => {
   }
   assert.deepEqual(counted(tally), { sent: 3 * MAX_WINDOW, echoed: 3 * MAX_WINDOW - 1, lost: 1 });
 });
+
+test('what is under way when the session breaks is neither lost nor expected any more', () => {
+  const { tally, check, sent, send } = oneDevice();
+  for (let i = 0; i < 3; i++) send(i + 1);
+  check.take(sent[0]!, 10);
+  check.interrupt();
+  assert.deepEqual(counted(tally), { sent: 3, echoed: 1, interrupted: 2 });
+  assert.equal(tally.outstanding, 0);
+  send(20);
+  check.take(sent[3]!, 30);
+  assert.deepEqual(counted(tally), { sent: 4, echoed: 2, interrupted: 2 });
+});
+
+test('a break that is noticed late explains what was given up since the last echo, and nothing before it', () => {
+  const { tally, check, sent, send } = oneDevice();
+  send(1);
+  check.giveUpLate(2_000);
+  send(2_001);
+  check.take(sent[1]!, 2_010);
+  send(2_020);
+  send(4_000);
+  check.giveUpLate(4_500);
+  assert.deepEqual(counted(tally), { sent: 4, echoed: 1, lost: 2 });
+  check.interrupt();
+  assert.deepEqual(counted(tally), { sent: 4, echoed: 1, lost: 1, interrupted: 2 });
+});
