@@ -11,7 +11,7 @@ import { Deadlines } from '../deadlines.js';
 import { formatDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
 import { checkNumber, LONGEST_DELAY } from '../options.js';
-import { makeConnection, Peer, type PeerOwner } from '../peer.js';
+import { Peer, type PeerOwner } from '../peer.js';
 import type { SendOptions, USMPSession } from '../session.js';
 import { SessionDriver } from '../session-driver.js';
 import type { Link } from '../transports/transport.js';
@@ -119,7 +119,7 @@ export abstract class Client {
     } finally {
       clearTimeout(timer);
     }
-    const connection = makeConnection(server.transport, settings, this.#deadlines.now(), credentials);
+    const connection = new server.Connection(settings, this.#deadlines.now(), credentials);
     return new Promise((resolve, reject) => {
       const handshake: PeerOwner = {
         handleEvent: (peer, event) => {

@@ -127,6 +127,12 @@ export const RECEIVE_QUEUE = 65_536;
 /** What an unread message costs beside its bytes, so that empty messages count too: about what its objects take. */
 export const MESSAGE_OVERHEAD = 256;
 
+/**
+ * What may come while a session is not read, where nothing can make the peer wait (browsers), and one WebSocket message
+ * there: a few seconds of a busy peer, and nothing to a page.
+ */
+export const MAX_HELD = 1_048_576;
+
 /** Bytes that wait for a slow transport before `send()` makes its caller wait. */
 export const SEND_BACKLOG = 65_536;
 
