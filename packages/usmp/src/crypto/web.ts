@@ -12,7 +12,6 @@ import { hkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Aead, CryptoProvider, KeyPair } from '../core/crypto.js';
-import { TAG_LENGTH } from '../core/limits.js';
 
 /** What `getRandomValues` gives at once. Bytes. */
 const RANDOM_QUOTA = 65_536;
@@ -64,11 +63,10 @@ class AesGcm implements Aead {
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
-    if (sealed.length < TAG_LENGTH) return undefined;
     try {
       return gcm(this.#key, nonce, aad).decrypt(sealed);
     } catch {
-      return undefined; // The tag is wrong; nothing was decrypted.
+      return undefined; // The tag is wrong, or there is none. Nothing was decrypted.
     }
   }
 }
