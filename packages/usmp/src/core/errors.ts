@@ -158,7 +158,10 @@ nameErrors(SequenceError, 'SequenceError');
 export class USMPTimeoutError extends USMPError {}
 nameErrors(USMPTimeoutError, 'USMPTimeoutError');
 
-/** The session is over (`bye`, `closed`, `connection_lost`, `idle_timeout`, `replaced`, `revoked`, `shutdown`). */
+/**
+ * The session is over (`bye`, `closed`, `connection_lost`, `idle_timeout`, `receive_overflow`, `replaced`, `revoked`,
+ * `shutdown`).
+ */
 export class ConnectionClosedError extends USMPError {}
 nameErrors(ConnectionClosedError, 'ConnectionClosedError');
 

@@ -195,11 +195,11 @@ class BrowserWebSocketLink implements Link {
   }
 
   #handleMessage(data: unknown): void {
-    if (!(data instanceof ArrayBuffer)) return this.#fail(new MagicError('bad_magic', TEXT_MESSAGE));
-    const size = data.byteLength + MESSAGE_OVERHEAD;
-    if (this.#heldSize + size > MAX_HELD) return this.#fail(new ConnectionClosedError('receive_overflow'));
-    this.#held.push(new Uint8Array(data));
-    this.#heldSize += size;
+    if (typeof data === 'string') return this.#fail(new MagicError('bad_magic', TEXT_MESSAGE));
+    const bytes = new Uint8Array(data as ArrayBuffer);
+    this.#heldSize += bytes.length + MESSAGE_OVERHEAD;
+    if (this.#heldSize > MAX_HELD) return this.#fail(new ConnectionClosedError('receive_overflow'));
+    this.#held.push(bytes);
     this.#read();
   }
 
