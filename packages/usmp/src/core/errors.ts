@@ -73,7 +73,7 @@ export const ERROR_CODES = {
 /** A stable name for the case; see {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** The ends of a session that our side chose: no mistake of anybody's either. */
+/** The ends of a session that our side chose or brought about: where it shows, the stack is that of something else. */
 const ENDINGS: ReadonlySet<ErrorCode> = new Set([
   'closed',
   'revoked',

@@ -42,6 +42,7 @@ interface BrowserWebSocket {
   readonly bufferedAmount: number;
   onopen: (() => void) | null;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
+  onerror: (() => void) | null;
   onclose: (() => void) | null;
   send(data: Uint8Array): void;
   close(code?: number): void;
@@ -77,7 +78,7 @@ export function browserWebSocket(scheme: Scheme): Transport {
         const socket = open(url);
         const settle = () => {
           signal.removeEventListener('abort', abort);
-          socket.onopen = socket.onclose = null;
+          socket.onopen = socket.onerror = socket.onclose = null;
         };
         const abort = () => {
           settle();
@@ -85,7 +86,8 @@ export function browserWebSocket(scheme: Scheme): Transport {
           reject(signal.reason);
         };
         signal.addEventListener('abort', abort);
-        socket.onclose = () => {
+        // Where the policy of the page forbids the address, Chromium tells an error and no end.
+        socket.onerror = socket.onclose = () => {
           settle();
           reject(connectError(url));
         };

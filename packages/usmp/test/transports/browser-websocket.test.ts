@@ -141,6 +141,14 @@ describe('connecting', () => {
     });
   });
 
+  test('an error alone is a failure too: none of the two events has to come', async (t) => {
+    FakeWebSocket.install(t);
+    const connecting = connect('ws://127.0.0.1:9001/');
+    FakeWebSocket.last.error();
+    FakeWebSocket.last.end();
+    await assert.rejects(connecting, coded('TransportError', 'unreachable'));
+  });
+
   test('ws:// from a page that came over https: the first thing said is wss://', async (t) => {
     replaceGlobal(t, 'location', { protocol: 'https:', origin: 'https://pages.example' });
     const securityError = new Error('An insecure WebSocket connection may not be initiated');

@@ -13,6 +13,7 @@ export class FakeWebSocket {
   bufferedAmount = 0;
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
+  onerror: (() => void) | null = null;
   onclose: (() => void) | null = null;
   readonly sent: Uint8Array[] = [];
   /** The codes of `close`. */
@@ -48,6 +49,12 @@ export class FakeWebSocket {
   /** The server sends text or bytes. */
   message(data: string | Uint8Array): void {
     this.onmessage?.({ data: typeof data === 'string' ? data : new Uint8Array(data).buffer });
+  }
+
+  /** It failed. Mostly the end follows. */
+  error(): void {
+    this.readyState = CLOSED;
+    this.onerror?.();
   }
 
   /** The connection is gone, or was never opened. */
