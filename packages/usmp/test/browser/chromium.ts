@@ -51,6 +51,8 @@ export type OpenPage = (options?: PageOptions) => Promise<Page>;
 export interface PageOptions {
   /** Instead of the strict one. */
   readonly contentSecurityPolicy?: string;
+  /** Instead of the page of the tests. */
+  readonly url?: string;
 }
 
 /**
@@ -77,7 +79,7 @@ export function testInChromium(
 
 function pageOpener(t: TestContext, in_: Browser): OpenPage {
   return async (options = {}) => {
-    const origin = await servePages(t, options);
+    const url = options.url ?? (await servePages(t, options));
     const context = await in_.newContext();
     const page = await context.newPage();
     const uncaught: Error[] = [];
@@ -86,8 +88,8 @@ function pageOpener(t: TestContext, in_: Browser): OpenPage {
       await context.close();
       assert.deepEqual(uncaught, []);
     });
-    await page.goto(origin);
-    await page.waitForFunction('globalThis.usmp !== undefined');
+    await page.goto(url);
+    if (options.url === undefined) await page.waitForFunction('globalThis.usmp !== undefined');
     return page;
   };
 }
