@@ -51,7 +51,7 @@ async function bothEnds(
 function failure(page: Page, options: { url: string; psk: string }): Promise<Failure | undefined> {
   return page.evaluate(async (given) => {
     try {
-      await new usmp.USMPClient({ handshakeTimeout: 2_000, ...given }).connect();
+      await new usmp.USMPClient(given).connect();
       return undefined;
     } catch (error) {
       const { name, code, message } = error as Usmp.USMPError;
@@ -326,6 +326,26 @@ testInChromium('a worker has sessions as a page has', async (t, openPage) => {
   );
   assert.equal(answer, 'from a worker');
 });
+
+testInChromium(
+  'a page whose timers do not run, as in the background, answers all the same',
+  async (t, openPage) => {
+    const { page, there } = await bothEnds(t, openPage);
+    await page.evaluate(() => {
+      Object.assign(globalThis, { setTimeout: () => 0, setInterval: () => 0 });
+      (async () => {
+        for await (const message of session) await session.send(message);
+      })();
+    });
+    assert.ok((await there.ping()) >= 0);
+    const payload = new Uint8Array(1_800);
+    for (let i = 0; i < 100; i++) {
+      await there.send(payload);
+      assert.equal((await there.recv({ timeout: 10_000 })).length, payload.length);
+    }
+    await there.rekey({ timeout: 10_000 });
+  },
+);
 
 testInChromium('a page that reads slowly gets all of what a busy server sends', async (t, openPage) => {
   const live = await startWebServer(t, async (session) => {
