@@ -3,8 +3,10 @@ import { getEventListeners } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import type { USMPError } from '#dist/core/errors.js';
 import { MAX_HELD, MESSAGE_OVERHEAD } from '#dist/core/limits.js';
+import { StreamConnection } from '#dist/core/stream-connection.js';
 import { browserTransports } from '#dist/transports/browser.js';
-import type { Link, LinkHandler } from '#dist/transports/transport.js';
+import { browserWebSocket } from '#dist/transports/browser-websocket.js';
+import type { Framing, Link, LinkHandler, Transport } from '#dist/transports/transport.js';
 import { coded, eventually } from '../server/live.js';
 import { FakeWebSocket, replaceGlobal } from './fake-websocket.js';
 
@@ -111,6 +113,16 @@ describe('connecting', () => {
       const error = coded('ArgumentError', 'invalid_argument', /browsers cannot listen/);
       assert.throws(() => browserTransports.find(url, 'listen'), error);
     }
+  });
+
+  test('a transport of datagrams cannot be added: there are no connections for it in a browser', (t) => {
+    const transport = (framing: Framing): Transport => ({ ...browserWebSocket('ws'), framing });
+    const error = coded('ArgumentError', 'invalid_argument', /framing "datagram".*use stream/);
+    assert.throws(() => browserTransports.register('quick', transport('datagram')), error);
+    assert.throws(() => browserTransports.find('quick://host', 'connect'), /unknown transport/);
+    const remove = browserTransports.register('quick', transport('stream'));
+    t.after(remove);
+    assert.equal(browserTransports.find('quick://host', 'connect').Connection, StreamConnection);
   });
 
   test('nobody can listen, whoever asks', async () => {
