@@ -344,6 +344,14 @@ testInChromium(
       assert.equal((await there.recv({ timeout: 10_000 })).length, payload.length);
     }
     await there.rekey({ timeout: 10_000 });
+    await there.close();
+    assert.equal(
+      await within(
+        page.evaluate(() => ended),
+        'the end',
+      ),
+      'bye',
+    );
   },
 );
 
