@@ -12,6 +12,7 @@ const REMEDIES = {
     'Something answers, but it is busy or no USMP server. Check the address, or try again in a minute.',
   connection_lost: 'The server has gone, or the network. Connect again when it is back.',
   idle_timeout: 'Nothing was heard of the server for too long. Connect again.',
+  message_too_large: 'The message is too long: cut it in two.',
   bye: 'The server has closed the session.',
 };
 

@@ -74,8 +74,13 @@ async function main() {
   console.log(`Open ${pages.url} and paste this key there: ${key}`);
   console.log('Lines that you write here go to every page. Ctrl-C ends.');
   for await (const line of createInterface(process.stdin)) {
-    for (const session of sessions) session.send(line);
+    for (const session of sessions) session.send(line).catch((error) => console.error(error.message));
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
+}

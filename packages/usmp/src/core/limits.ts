@@ -128,8 +128,8 @@ export const RECEIVE_QUEUE = 65_536;
 export const MESSAGE_OVERHEAD = 256;
 
 /**
- * What may come while a session is not read, where nothing can make the peer wait (browsers), and one WebSocket message
- * there: a few seconds of a busy peer, and nothing to a page.
+ * What may come in a browser while a session is not read, as nothing there can make the peer wait; and one WebSocket message:
+ * seconds of a busy peer, and little for a page.
  */
 export const MAX_HELD = 1_048_576;
 

@@ -115,13 +115,13 @@ function open(url: TransportURL): BrowserWebSocket {
   }
 }
 
-/** Browsers keep the reason from pages, so all that it can be is listed, what the page itself shows first. */
+/** Browsers keep the reason from pages, so all that it can be is listed, the most likely first. */
 function connectError(url: TransportURL, cause?: unknown): TransportError {
   const { location } = globalThis as BrowserGlobals;
   const checks = [
-    `is the address right, and does the server listen there for WebSockets?`,
+    'is the address right, and does the server listen there for WebSockets?',
     `does it allow pages of ${location?.origin ?? 'this origin'} (its option "origins")?`,
-    `does the page's Content-Security-Policy allow the address (connect-src)?`,
+    "does the page's Content-Security-Policy allow the address (connect-src)?",
   ];
   if (url.protocol === 'wss:') checks.push('is the certificate valid?');
   else if (location?.protocol === 'https:') checks.unshift('pages that came over https may use only wss://.');

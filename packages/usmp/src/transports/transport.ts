@@ -40,7 +40,7 @@ export interface LinkHandler {
   handleDrain(): void;
   /** The peer will send no more. */
   handleEnd(): void;
-  /** The link is gone, for whatever reason; `error` where the link knows a better one than that. Called once, and last. */
+  /** The link is gone, for whatever reason. Called once, and last; with an error where the link knows why. */
   handleClosed(error?: USMPError): void;
 }
 
