@@ -26,6 +26,14 @@ const MUTATIONS = [
     test: 'a changed bit in text or tag, and a type or length that was changed',
   },
   {
+    name: 'noble: the key is not copied',
+    file: 'crypto/web.js',
+    from: 'this.#key = new Uint8Array(key)',
+    to: 'this.#key = key',
+    in: 'crypto/web.test.js',
+    test: 'the key is copied: wiping it does not change what is sealed',
+  },
+  {
     name: 'sequence check off',
     file: 'core/replay.js',
     from: 'seq === this.#next && seq <= MAX_SEQUENCE',

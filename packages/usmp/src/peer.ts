@@ -5,13 +5,11 @@
  * @module
  */
 
-import type { Connection, ConnectionEvent, ConnectionSettings } from './core/connection.js';
-import { DatagramConnection } from './core/datagram-connection.js';
-import type { ClientCredentials } from './core/handshake.js';
+import type { Connection, ConnectionEvent } from './core/connection.js';
+import type { USMPError } from './core/errors.js';
 import { CLOSE_TIMEOUT } from './core/limits.js';
-import { StreamConnection } from './core/stream-connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
-import type { Link, LinkHandler, Transport } from './transports/transport.js';
+import type { Link, LinkHandler } from './transports/transport.js';
 import { atEndOfTurn, nextTurn } from './turns.js';
 
 /** Who acts on what a connection has to tell. */
@@ -21,17 +19,6 @@ export interface PeerOwner {
   handleDrain(peer: Peer): void;
   /** The link is gone; called once, after the `closed` event. */
   handleGone(peer: Peer): void;
-}
-
-/** A connection for the links of a transport: a client's with its credentials, a server's without. */
-export function makeConnection(
-  { framing }: Transport,
-  settings: ConnectionSettings,
-  now: number,
-  client?: ClientCredentials,
-): Connection {
-  const Type = framing === 'stream' ? StreamConnection : DatagramConnection;
-  return new Type(settings, now, client);
 }
 
 /** The driver of one connection. */
@@ -122,13 +109,13 @@ export class Peer implements LinkHandler, Timed {
     this.flush();
   }
 
-  handleEnd(): void {
-    this.connection.handleEnd();
+  handleEnd(error?: USMPError): void {
+    this.connection.handleEnd(error);
     this.settle();
   }
 
-  handleClosed(): void {
-    this.handleEnd();
+  handleClosed(error?: USMPError): void {
+    this.handleEnd(error);
     this.#deadlines.clear(this);
     this.owner.handleGone(this);
   }

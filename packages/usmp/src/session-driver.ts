@@ -5,7 +5,7 @@
  */
 
 import type { ConnectionEvent } from './core/connection.js';
-import { ArgumentError, ConnectionClosedError, type USMPError } from './core/errors.js';
+import { ArgumentError, ConnectionClosedError, type ErrorCode, type USMPError } from './core/errors.js';
 import { MESSAGE_OVERHEAD, RECEIVE_QUEUE, SEND_BACKLOG } from './core/limits.js';
 import { checkNumber } from './options.js';
 import type { Peer, PeerOwner } from './peer.js';
@@ -261,11 +261,7 @@ class NextMessage implements Waiter<Uint8Array> {
 
 /** Whether a session ended by BYE from either side. */
 function isOrderly(error: unknown): boolean {
-  return (
-    error instanceof ConnectionClosedError &&
-    error.code !== 'connection_lost' &&
-    error.code !== 'idle_timeout'
-  );
+  return error instanceof ConnectionClosedError && !CUT_OFF.has(error.code);
 }
 
 /** @throws {ArgumentError} it is neither text nor bytes */
@@ -282,6 +278,9 @@ function describeType(data: unknown): string | undefined {
   if (data === null) return 'null';
   return typeof data === 'object' ? data.constructor?.name : typeof data;
 }
+
+/** The ends without BYE. */
+const CUT_OFF: ReadonlySet<ErrorCode> = new Set(['connection_lost', 'idle_timeout', 'receive_overflow']);
 
 /** Limits with their defaults. */
 export function sessionLimits(limits: SessionLimits): Required<SessionLimits> {

@@ -16,7 +16,7 @@ import { Deadlines } from '../deadlines.js';
 import { formatDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
 import { checkNumber, LONGEST_DELAY } from '../options.js';
-import { makeConnection, Peer, type PeerOwner } from '../peer.js';
+import { Peer, type PeerOwner } from '../peer.js';
 import type { SendOptions, USMPSession } from '../session.js';
 import { SessionDriver } from '../session-driver.js';
 import type { Link } from '../transports/transport.js';
@@ -174,7 +174,7 @@ export abstract class Client {
   async #open(timeout: number, signal: AbortSignalLike): Promise<USMPSession> {
     const { server, settings, credentials } = this.#config;
     const link = await this.#openLink(timeout, signal);
-    const connection = makeConnection(server.transport, settings, this.#deadlines.now(), credentials);
+    const connection = new server.Connection(settings, this.#deadlines.now(), credentials);
     return new Promise((resolve, reject) => {
       const abort = () => {
         signal.removeEventListener('abort', abort);

@@ -177,9 +177,9 @@ export abstract class Connection {
   /** Takes bytes of the stream, cut anywhere, or one datagram. */
   abstract handleInput(bytes: Uint8Array, now: number): void;
 
-  /** The transport has ended: no more bytes will come. */
-  handleEnd(): void {
-    if (this.phase !== 'closed') this.fail(this.errorForEnd());
+  /** The transport has ended: no more bytes will come. `error` tells why, where the transport knows. */
+  handleEnd(error?: USMPError): void {
+    if (this.phase !== 'closed') this.fail(error ?? this.errorForEnd());
   }
 
   /** Acts on every deadline that has passed. Calling early does nothing. */

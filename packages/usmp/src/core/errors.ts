@@ -54,6 +54,10 @@ export const ERROR_CODES = {
   busy: ['caller', 'the server is full'],
   shutdown: ['caller', 'the server is shutting down'],
   not_acknowledged: ['network', 'the peer did not acknowledge a message in time'],
+  receive_overflow: [
+    'caller',
+    'messages came faster than they were read, and a browser cannot make the peer wait',
+  ],
   connection_lost: ['network', 'the connection broke without BYE'],
   unreachable: ['network', 'no connection could be opened'],
 
@@ -74,8 +78,14 @@ export const ERROR_CODES = {
 /** A stable name for the case; see {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** The ends of a session that our side chose: no mistake of anybody's either. */
-const ENDINGS: ReadonlySet<ErrorCode> = new Set(['closed', 'revoked', 'busy', 'shutdown']);
+/** The ends of a session that our side chose or brought about: where it shows, the stack is that of something else. */
+const ENDINGS: ReadonlySet<ErrorCode> = new Set([
+  'closed',
+  'revoked',
+  'busy',
+  'shutdown',
+  'receive_overflow',
+]);
 
 /** Engines other than V8 ignore the limit. */
 const V8Error = Error as { stackTraceLimit?: number | undefined };
@@ -153,7 +163,10 @@ nameErrors(SequenceError, 'SequenceError');
 export class USMPTimeoutError extends USMPError {}
 nameErrors(USMPTimeoutError, 'USMPTimeoutError');
 
-/** The session is over (`bye`, `closed`, `connection_lost`, `idle_timeout`, `replaced`, `revoked`, `shutdown`). */
+/**
+ * The session is over (`bye`, `closed`, `connection_lost`, `idle_timeout`, `receive_overflow`, `replaced`, `revoked`,
+ * `shutdown`).
+ */
 export class ConnectionClosedError extends USMPError {}
 nameErrors(ConnectionClosedError, 'ConnectionClosedError');
 

@@ -145,6 +145,12 @@ export const RECEIVE_QUEUE = 65_536;
 /** What an unread message costs beside its bytes, so that empty messages count too: about what its objects take. */
 export const MESSAGE_OVERHEAD = 256;
 
+/**
+ * What may come in a browser while a session is not read, as nothing there can make the peer wait; and one WebSocket message:
+ * seconds of a busy peer, and little for a page.
+ */
+export const MAX_HELD = 1_048_576;
+
 /** Bytes that wait for a slow transport before `send()` makes its caller wait. */
 export const SEND_BACKLOG = 65_536;
 

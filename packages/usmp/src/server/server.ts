@@ -15,11 +15,12 @@ import { normalizeDeviceId } from '../device-id.js';
 import { Emitter } from '../events.js';
 import { type KeyBytes, type KeyRing, makeKeyRing, type PSK } from '../keys.js';
 import { checkNumber } from '../options.js';
-import { makeConnection, Peer } from '../peer.js';
+import { Peer } from '../peer.js';
 import type { USMPSession } from '../session.js';
 import { SessionDriver, type SessionObserver } from '../session-driver.js';
 import { nodeTransports } from '../transports/node.js';
-import type { Link, Listener, Transport } from '../transports/transport.js';
+import type { ConnectionType } from '../transports/registry.js';
+import type { Link, Listener } from '../transports/transport.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
 import { Backoff, HalfOpenSlots } from './admission.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
@@ -274,10 +275,10 @@ export class USMPServer {
   }
 
   async #start(text: string): Promise<Listener> {
-    const { transport, url } = nodeTransports.find(text, 'listen');
+    const { transport, url, Connection } = nodeTransports.find(text, 'listen');
     return transport.listen(
       url,
-      (link) => this.#accept(link, transport),
+      (link) => this.#accept(link, Connection),
       (stray, error) => {
         const reason = reasonOf(error) ?? 'bad-frame';
         this.#refuse({ ...stray, reason, deviceId: undefined, message: explain(reason, error), error });
@@ -287,11 +288,11 @@ export class USMPServer {
 
   // ── From a link to a session ───────────────────────────────────────────────────────────────────────────────────
 
-  #accept(link: Link, transport: Transport): void {
+  #accept(link: Link, Connection: ConnectionType): void {
     if (this.#state !== 'listening') return link.destroy();
     const now = this.#deadlines.now();
     const halfOpen = new HalfOpen(this.#gatekeeper, link.address);
-    const connection = makeConnection(transport, this.#config.settings, now);
+    const connection = new Connection(this.#config.settings, now);
     const peer = new Peer(link, connection, this.#deadlines, halfOpen);
     halfOpen.peer = peer;
     this.#peers.add(peer);

@@ -1,12 +1,17 @@
 /**
- * The transports of Node, by scheme.
+ * The transports of Node, by scheme, and the connections over them.
  *
  * @module
  */
 
+import { DatagramConnection } from '../core/datagram-connection.js';
+import { StreamConnection } from '../core/stream-connection.js';
 import { TransportRegistry } from './registry.js';
 import { tcp } from './tcp.js';
 import { udp } from './udp.js';
 
 /** All that URLs of servers and clients can mean. */
-export const nodeTransports = new TransportRegistry({ tcp, udp });
+export const nodeTransports = new TransportRegistry(
+  { tcp, udp },
+  { stream: StreamConnection, datagram: DatagramConnection },
+);

@@ -40,8 +40,8 @@ export interface LinkHandler {
   handleDrain(): void;
   /** The peer will send no more. */
   handleEnd(): void;
-  /** The link is gone, for whatever reason. Called once, and last. */
-  handleClosed(): void;
+  /** The link is gone, for whatever reason. Called once, and last; with an error where the link knows why. */
+  handleClosed(error?: USMPError): void;
 }
 
 /** Somebody who knocked, cannot be let in, and for whom no link was opened. */

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import type { USMPError } from '#dist/core/errors.js';
 import { type Frame, FrameDecoder } from '#dist/core/frame.js';
 import { deriveRekeyKeys, joinKeys, rxKey, txKey } from '#dist/core/key-schedule.js';
-import { nodeCrypto } from '#dist/crypto/node.js';
 import { hex, toHex } from '../support/bytes.js';
+import { OVER_NODE, OVER_WEB, type TestedCrypto } from '../support/crypto.js';
 import {
   INVALID,
   incoming,
@@ -64,62 +64,72 @@ function assertSent(end: ScriptedEnd, frame: string, what: string): void {
   assert.equal(toHex(end.takeSent(frame.length / 2)), frame, what);
 }
 
-describe('sessions of the vectors', () => {
-  for (const session of SESSIONS) {
-    for (const role of ROLES) {
-      for (const way of WAYS) {
-        test(`session ${session.name}: the ${role} sends exactly these bytes, input ${way}`, () => {
-          replay(session, role, way, session);
+for (const tested of [OVER_NODE, OVER_WEB]) {
+  describe(`sessions of the vectors, over ${tested.name}`, () => {
+    for (const session of SESSIONS) {
+      for (const role of ROLES) {
+        for (const way of WAYS) {
+          test(`session ${session.name}: the ${role} sends exactly these bytes, input ${way}`, () => {
+            replay(tested, session, role, way, session);
+          });
+        }
+        test(`session ${session.name}: the ${role} checks neither number nor CRC of handshake frames`, () => {
+          replay(tested, session, role, 'whole', session.unchecked);
         });
       }
-      test(`session ${session.name}: the ${role} checks neither number nor CRC of handshake frames`, () => {
-        replay(session, role, 'whole', session.unchecked);
-      });
     }
-  }
 
-  test('a message is delivered whatever stands behind its last frame, and the trailer gets its own verdict', () => {
-    for (const role of ROLES) {
-      const from = other(role);
-      for (const session of SESSIONS) {
-        for (const trailer of ['ff', 'cdab01', 'cdab02ff']) {
-          const end = ScriptedEnd.open(session, role);
-          const frames = session.messages.filter((message) => message.from === from);
-          end.input(hex(frames.flatMap((message) => message.frames).join('') + trailer));
-          assert.deepEqual(
-            end.received.map(toHex),
-            frames.map((message) => message.plaintext),
-          );
-          assert.equal(
-            end.closed?.code,
-            { ff: 'bad_magic', cdab01: 'version_1', cdab02ff: 'bad_type' }[trailer],
-          );
+    test('a message is delivered whatever stands behind its last frame, and the trailer gets its own verdict', () => {
+      for (const role of ROLES) {
+        const from = other(role);
+        for (const session of SESSIONS) {
+          for (const trailer of ['ff', 'cdab01', 'cdab02ff']) {
+            const end = ScriptedEnd.open(session, role, [], tested);
+            const frames = session.messages.filter((message) => message.from === from);
+            end.input(hex(frames.flatMap((message) => message.frames).join('') + trailer));
+            assert.deepEqual(
+              end.received.map(toHex),
+              frames.map((message) => message.plaintext),
+            );
+            assert.equal(
+              end.closed?.code,
+              { ff: 'bad_magic', cdab01: 'version_1', cdab02ff: 'bad_type' }[trailer],
+            );
+          }
         }
       }
-    }
-  });
+    });
 
-  test('what stands behind BYE is not looked at', () => {
-    for (const session of SESSIONS.slice(0, 2)) {
-      const bye = session.control.at(-1)!;
-      const end = ScriptedEnd.open(session, other(bye.from));
-      const before = session.messages.flatMap(({ from, frames }) => frames.map((frame) => ({ from, frame })));
-      const frames = [...before, ...session.control].filter(({ from }) => from === bye.from);
-      end.input(hex(`${frames.map(({ frame }) => frame).join('')}ffffffff`));
-      assert.equal(end.closed?.code, 'bye');
-    }
+    test('what stands behind BYE is not looked at', () => {
+      for (const session of SESSIONS.slice(0, 2)) {
+        const bye = session.control.at(-1)!;
+        const end = ScriptedEnd.open(session, other(bye.from), [], tested);
+        const before = session.messages.flatMap(({ from, frames }) =>
+          frames.map((frame) => ({ from, frame })),
+        );
+        const frames = [...before, ...session.control].filter(({ from }) => from === bye.from);
+        end.input(hex(`${frames.map(({ frame }) => frame).join('')}ffffffff`));
+        assert.equal(end.closed?.code, 'bye');
+      }
+    });
   });
-});
+}
 
 /** Lives through a whole session in one role; `handshake` are the frames that arrive. */
-function replay(session: SessionVector, role: Role, way: Way, handshake: SessionVector['unchecked']): void {
+function replay(
+  tested: TestedCrypto,
+  session: SessionVector,
+  role: Role,
+  way: Way,
+  handshake: SessionVector['unchecked'],
+): void {
   const talk = [
     ...session.messages,
     ...session.control.map((frame) => ({ ...frame, frames: [frame.frame] })),
     ...(session.receive_only ?? []).filter(({ from }) => from !== role),
   ];
   const arriving = talk.filter(({ from }) => from !== role).flatMap(({ frames }) => frames);
-  const end = new ScriptedEnd(session, role);
+  const end = new ScriptedEnd(session, role, [], tested);
   const feeder = new Feeder(end, way, [...incoming(handshake, role), ...arriving].map(hex));
 
   if (role === 'client') assertSent(end, session.hello, 'HELLO');
@@ -154,34 +164,36 @@ function replay(session: SessionVector, role: Role, way: Way, handshake: Session
   assert.equal(end.takeSent().length, 0, 'nothing else is sent');
 }
 
-describe('changes of keys in the vectors', () => {
-  for (const script of REKEYS) {
-    for (const role of ROLES) {
-      if (script.views[role] === undefined) continue;
-      for (const way of WAYS) {
-        test(`${script.name}: as ${role}, input ${way}`, () => replayRekey(script, role, way));
-      }
-    }
-  }
-
-  test('each salt gives the keys that the vectors say', () => {
+for (const tested of [OVER_NODE, OVER_WEB]) {
+  describe(`changes of keys in the vectors, over ${tested.name}`, () => {
     for (const script of REKEYS) {
-      const sessionId = hex(sessionNamed(script.session).session_id);
-      for (const { from, salt, old_k_c2s, old_k_s2c, k_c2s, k_s2c } of script.rekeys) {
-        const [tx, rx] = from === 'client' ? [old_k_c2s, old_k_s2c] : [old_k_s2c, old_k_c2s];
-        const keys = deriveRekeyKeys(nodeCrypto, joinKeys(hex(tx), hex(rx)), hex(salt), sessionId);
-        const [newTx, newRx] = from === 'client' ? [k_c2s, k_s2c] : [k_s2c, k_c2s];
-        assert.equal(toHex(txKey(keys)), newTx);
-        assert.equal(toHex(rxKey(keys)), newRx);
+      for (const role of ROLES) {
+        if (script.views[role] === undefined) continue;
+        for (const way of WAYS) {
+          test(`${script.name}: as ${role}, input ${way}`, () => replayRekey(tested, script, role, way));
+        }
       }
     }
-  });
-});
 
-function replayRekey(script: RekeyVector, role: Role, way: Way): void {
+    test('each salt gives the keys that the vectors say', () => {
+      for (const script of REKEYS) {
+        const sessionId = hex(sessionNamed(script.session).session_id);
+        for (const { from, salt, old_k_c2s, old_k_s2c, k_c2s, k_s2c } of script.rekeys) {
+          const [tx, rx] = from === 'client' ? [old_k_c2s, old_k_s2c] : [old_k_s2c, old_k_c2s];
+          const keys = deriveRekeyKeys(tested.crypto, joinKeys(hex(tx), hex(rx)), hex(salt), sessionId);
+          const [newTx, newRx] = from === 'client' ? [k_c2s, k_s2c] : [k_s2c, k_c2s];
+          assert.equal(toHex(txKey(keys)), newTx);
+          assert.equal(toHex(rxKey(keys)), newRx);
+        }
+      }
+    });
+  });
+}
+
+function replayRekey(tested: TestedCrypto, script: RekeyVector, role: Role, way: Way): void {
   const view = script.views[role]!;
   const salts = script.rekeys.filter(({ from }) => from === role).map(({ salt }) => salt);
-  const end = ScriptedEnd.open(sessionNamed(script.session), role, salts);
+  const end = ScriptedEnd.open(sessionNamed(script.session), role, salts, tested);
   const arriving = view.map((number) => script.frames[number]!).filter(({ from }) => from !== role);
   const feeder = new Feeder(
     end,
@@ -250,45 +262,47 @@ function decode(bytes: Uint8Array, piece: number): string | Frame | undefined {
   }
 }
 
-describe('what a connection must refuse', () => {
-  for (const { name, role, given, bytes, error } of INVALID.handshake) {
-    test(`handshake, ${role}: ${name}: ${error}`, () => {
-      refuses(bytes, error, () => {
-        const end = new ScriptedEnd(sessionNamed(given.session), role);
-        for (const frame of given.frames) end.input(hex(frame));
-        return end;
+for (const tested of [OVER_NODE, OVER_WEB]) {
+  describe(`what a connection must refuse, over ${tested.name}`, () => {
+    for (const { name, role, given, bytes, error } of INVALID.handshake) {
+      test(`handshake, ${role}: ${name}: ${error}`, () => {
+        refuses(bytes, error, () => {
+          const end = new ScriptedEnd(sessionNamed(given.session), role, [], tested);
+          for (const frame of given.frames) end.input(hex(frame));
+          return end;
+        });
       });
-    });
-  }
+    }
 
-  for (const { name, role, given, bytes, error } of INVALID.session) {
-    test(`session, ${role}: ${name}: ${error}`, () => {
-      refuses(bytes, error, () => {
-        const end = ScriptedEnd.open(sessionNamed(given.session), role);
-        for (const frame of given.frames) end.input(hex(frame));
-        return end;
+    for (const { name, role, given, bytes, error } of INVALID.session) {
+      test(`session, ${role}: ${name}: ${error}`, () => {
+        refuses(bytes, error, () => {
+          const end = ScriptedEnd.open(sessionNamed(given.session), role, [], tested);
+          for (const frame of given.frames) end.input(hex(frame));
+          return end;
+        });
       });
-    });
-  }
+    }
 
-  for (const { name, role, given, bytes, error } of INVALID.rekey) {
-    test(`rekey, ${role}: ${name}: ${error}, ${given.script} after ${given.steps}`, () => {
-      refuses(bytes, error, () => {
-        const script = rekeyNamed(given.script);
-        const salts = script.rekeys.filter(({ from }) => from === role).map(({ salt }) => salt);
-        const end = ScriptedEnd.open(sessionNamed(script.session), role, salts);
-        walk(
-          end,
-          script,
-          given.steps,
-          (frame) => end.input(frame),
-          () => {},
-        );
-        return end;
+    for (const { name, role, given, bytes, error } of INVALID.rekey) {
+      test(`rekey, ${role}: ${name}: ${error}, ${given.script} after ${given.steps}`, () => {
+        refuses(bytes, error, () => {
+          const script = rekeyNamed(given.script);
+          const salts = script.rekeys.filter(({ from }) => from === role).map(({ salt }) => salt);
+          const end = ScriptedEnd.open(sessionNamed(script.session), role, salts, tested);
+          walk(
+            end,
+            script,
+            given.steps,
+            (frame) => end.input(frame),
+            () => {},
+          );
+          return end;
+        });
       });
-    });
-  }
-});
+    }
+  });
+}
 
 /** The same verdict whole, byte by byte, and with anything behind it; and nothing is delivered or answered. */
 function refuses(bytes: string, code: string, prepare: () => ScriptedEnd): void {

@@ -61,7 +61,8 @@ test('an installation brings the parser of the command line, WebSockets, and the
   assert.deepEqual((await readdir(join(modules, '@noble'))).sort(), ['ciphers', 'curves', 'hashes']);
 });
 
-test('importing the library loads nothing but the library and Node', async () => {
+/** The modules that are loaded by importing an entry of the package. */
+async function loadedBy(entry: string): Promise<string[]> {
   await writeFile(
     join(project, 'loaded.mjs'),
     `import { register } from 'node:module';
@@ -72,16 +73,32 @@ test('importing the library loads nothing but the library and Node', async () =>
          writeSync(1, result.url + '\\\\n');
          return result;
        }\`));
-     await import('usmp');`,
+     await import('${entry}');`,
   );
   const { stdout } = await run(process.execPath, ['loaded.mjs'], { cwd: project });
-  const loaded = stdout.trim().split('\n');
+  return stdout.trim().split('\n');
+}
+
+test('importing the library loads nothing but the library and Node', async () => {
+  const loaded = await loadedBy('usmp');
   assert.ok(
     loaded.some((url) => url.endsWith('usmp/dist/index.js')),
-    stdout,
+    loaded.join('\n'),
   );
   assert.deepEqual(
     loaded.filter((url) => !url.startsWith('node:') && !url.includes('/node_modules/usmp/dist/')),
+    [],
+  );
+});
+
+test('importing the entry for browsers loads the library and its cryptography, and nothing of Node', async () => {
+  const loaded = await loadedBy('usmp/browser');
+  assert.ok(
+    loaded.some((url) => url.endsWith('usmp/dist/browser.js')),
+    loaded.join('\n'),
+  );
+  assert.deepEqual(
+    loaded.filter((url) => !/\/node_modules\/(?:usmp\/dist|@noble\/(?:ciphers|curves|hashes))\//.test(url)),
     [],
   );
 });
@@ -105,16 +122,28 @@ test('the types stand by themselves under --strict, without those of Node or a b
      new USMPClient({ host: 'localhost' });
      export { bytes, code, off };`,
   );
-  const strict = [
-    '--strict',
-    '--noEmit',
-    '--module',
-    'nodenext',
-    '--target',
-    'es2022',
-    '--exactOptionalPropertyTypes',
-  ];
-  await compile([...strict, '--lib', 'es2022', '--types', '', 'types.ts']);
+  await compile([...STRICT_ALONE, '--lib', 'es2022', 'types.ts']);
+});
+
+test('so do the types of the entry for browsers, with and without those of a browser', async () => {
+  await writeFile(
+    join(project, 'browser.ts'),
+    `import { AuthError, MAX_MESSAGE, USMPClient, type USMPClientOptions, USMPError, type USMPSession } from 'usmp/browser';
+     const options: USMPClientOptions = { url: 'wss://usmp.example.org/', psk: 'your-psk-here-16+' };
+     const client = new USMPClient(options);
+     const off: () => void = client.on('disconnect', (session: USMPSession, error: USMPError) => [session.id, error.code]);
+     const bytes: Promise<Uint8Array> = client.connect({ timeout: 5 }).then((session) => session.recv({ timeout: 5 }));
+     const code: 'refused' | string = new AuthError('refused').code;
+     // @ts-expect-error: the address is missing
+     new USMPClient({ psk: 'your-psk-here-16+' });
+     // @ts-expect-error: what only Node has
+     new USMPClient({ ...options, localAddress: '127.0.0.1' });
+     export { bytes, code, MAX_MESSAGE, off };`,
+  );
+  for (const lib of ['es2022', 'es2022,dom']) {
+    await compile([...STRICT_ALONE, '--lib', lib, 'browser.ts']);
+    await compile([...STRICT_BUNDLED, '--lib', lib, 'browser.ts']);
+  }
 });
 
 test('the examples of the README compile under --strict and run as printed', async () => {
@@ -172,6 +201,22 @@ test('publint and attw find nothing', { timeout: 120_000 }, async () => {
   await run(join(tools, 'publint'), ['--strict', tarball]);
   await run(join(tools, 'attw'), [tarball, '--profile', 'esm-only']);
 });
+
+/** As strict as can be, and with no types but those of the package. */
+const STRICT_ALONE = [
+  '--strict',
+  '--noEmit',
+  '--module',
+  'nodenext',
+  '--target',
+  'es2022',
+  '--exactOptionalPropertyTypes',
+  '--types',
+  '',
+];
+
+/** The same in an application that a bundler puts together. */
+const STRICT_BUNDLED = [...STRICT_ALONE, '--module', 'esnext', '--moduleResolution', 'bundler'];
 
 /** Examples are compiled like this. */
 const STRICT_NODE = [

@@ -3,6 +3,7 @@
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
 import type { Aead, CryptoProvider, KeyPair } from '#dist/core/crypto.js';
 import { nodeCrypto } from '#dist/crypto/node.js';
+import { webCrypto } from '#dist/crypto/web.js';
 import { hex, toHex } from './bytes.js';
 
 /** What chance will say, in the order in which it is asked. */
@@ -13,16 +14,26 @@ export interface Script {
   readonly random?: readonly Uint8Array[];
 }
 
+/** An implementation of the seam, and how it gets private keys that were written beforehand. */
+export interface TestedCrypto {
+  readonly name: string;
+  readonly crypto: CryptoProvider;
+  importKeyPair(privateBytes: Uint8Array): KeyPair;
+}
+
+export const OVER_NODE: TestedCrypto = { name: 'node:crypto', crypto: nodeCrypto, importKeyPair };
+export const OVER_WEB: TestedCrypto = { name: 'noble', crypto: webCrypto, importKeyPair: importWebKeyPair };
+
 /** The real cryptography, except that keys and random bytes come from a script. */
-export function scriptedCrypto(script: Script): CryptoProvider {
+export function scriptedCrypto(script: Script, tested = OVER_NODE): CryptoProvider {
   const pairs = [...(script.privateKeys ?? [])];
   const random = [...(script.random ?? [])];
   return {
-    ...nodeCrypto,
+    ...tested.crypto,
     generateKeyPair() {
       const pair = pairs.shift();
       if (pair === undefined) throw new Error('the script has no further private key');
-      return pair instanceof Uint8Array ? importKeyPair(pair) : pair;
+      return pair instanceof Uint8Array ? tested.importKeyPair(pair) : pair;
     },
     randomBytes(length) {
       const bytes = random.shift();
@@ -49,6 +60,17 @@ export function importKeyPair(privateBytes: Uint8Array): KeyPair {
     publicKey: new Uint8Array(spki.subarray(SPKI_PREFIX.length)),
     agree: (peerPublicKey) => agree(privateKey, peerPublicKey),
   };
+}
+
+/** The same of noble: where it asks for chance first, it gets the key. What it asks for later blinds its arithmetic. */
+function importWebKeyPair(privateBytes: Uint8Array): KeyPair {
+  const chance = globalThis.crypto;
+  const getRandomValues = (bytes: Uint8Array) => {
+    Reflect.deleteProperty(chance, 'getRandomValues');
+    bytes.set(privateBytes);
+  };
+  Object.defineProperty(chance, 'getRandomValues', { value: getRandomValues, configurable: true });
+  return webCrypto.generateKeyPair();
 }
 
 function agree(privateKey: KeyObject, peerPublicKey: Uint8Array): Uint8Array | undefined {

@@ -5,7 +5,7 @@ import type { Connection, ConnectionEvent } from '#dist/core/connection.js';
 import type { ErrorCode, USMPError } from '#dist/core/errors.js';
 import { StreamConnection } from '#dist/core/stream-connection.js';
 import { hex } from './bytes.js';
-import { scriptedCrypto } from './crypto.js';
+import { OVER_NODE, scriptedCrypto } from './crypto.js';
 
 export type Role = 'client' | 'server';
 
@@ -104,12 +104,10 @@ export class ScriptedEnd {
   readonly events: ConnectionEvent[] = [];
   #sent = Buffer.alloc(0);
 
-  constructor(session: SessionVector, role: Role, salts: readonly string[] = []) {
+  constructor(session: SessionVector, role: Role, salts: readonly string[] = [], tested = OVER_NODE) {
     const chance = role === 'server' ? [session.nonce, session.session_id, ...salts] : salts;
-    const crypto = scriptedCrypto({
-      privateKeys: [hex(role === 'client' ? session.client_private : session.server_private)],
-      random: chance.map(hex),
-    });
+    const privateKeys = [hex(role === 'client' ? session.client_private : session.server_private)];
+    const crypto = scriptedCrypto({ privateKeys, random: chance.map(hex) }, tested);
     const settings = { crypto, handshakeTimeout: 10_000, keepaliveInterval: 0, idleTimeout: 0 };
     this.role = role;
     this.session = session;
@@ -120,8 +118,13 @@ export class ScriptedEnd {
   }
 
   /** A side whose handshake is done. */
-  static open(session: SessionVector, role: Role, salts: readonly string[] = []): ScriptedEnd {
-    const end = new ScriptedEnd(session, role, salts);
+  static open(
+    session: SessionVector,
+    role: Role,
+    salts: readonly string[] = [],
+    tested = OVER_NODE,
+  ): ScriptedEnd {
+    const end = new ScriptedEnd(session, role, salts, tested);
     for (const frame of incoming(session, role)) end.input(hex(frame));
     end.takeSent();
     if (end.events.at(-1)?.type !== 'open') throw new Error(`session ${session.name} does not open`);

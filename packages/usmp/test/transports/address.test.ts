@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { StreamConnection } from '#dist/core/stream-connection.js';
 import {
   formatEndpoint,
   formatTransportURL,
@@ -13,7 +14,7 @@ import { TransportRegistry } from '#dist/transports/registry.js';
 import { tcp } from '#dist/transports/tcp.js';
 import { coded } from '../server/live.js';
 
-const registry = new TransportRegistry({ tcp });
+const registry = new TransportRegistry({ tcp }, { stream: StreamConnection });
 
 function parse(text: string): { host: string; port: number } {
   const { url } = registry.find(text, 'listen');
