@@ -7,6 +7,7 @@
 import { TransportRegistry } from './registry.js';
 import { tcp } from './tcp.js';
 import { udp } from './udp.js';
+import { ws, wss } from './websocket.js';
 
 /** All that URLs of servers and clients can mean. */
-export const nodeTransports = new TransportRegistry({ tcp, udp });
+export const nodeTransports = new TransportRegistry({ tcp, udp, ws, wss });
