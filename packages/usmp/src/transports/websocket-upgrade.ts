@@ -72,6 +72,7 @@ async function makeServer(): Promise<WebSocketServer> {
 
 /** Sends an HTTP response over a socket that no HTTP server looks after any more, and hangs up. */
 export function answer(socket: net.Socket, status: number, message: string): void {
+  socket.on('error', () => {});
   if (!socket.writable) return void socket.destroy();
   const body = `${message}\n`;
   const head = [
