@@ -118,6 +118,9 @@ export const MAX_WEBSOCKET_READS = 2_048;
 /** Header of an HTTP request that asks for a WebSocket, as Node bounds it by default: cookies of browsers are large. */
 export const MAX_HTTP_HEADER = 16_384;
 
+/** Fields of such a header that are looked at: two to three times what browsers and proxies send. */
+export const MAX_HTTP_FIELDS = 128;
+
 /** Time for a whole handshake (§3.5); arriving bytes do not restart it. */
 export const HANDSHAKE_TIMEOUT = 10_000;
 

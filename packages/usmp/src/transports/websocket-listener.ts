@@ -7,7 +7,7 @@
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type net from 'node:net';
-import { MAX_HTTP_HEADER } from '../core/limits.js';
+import { MAX_HTTP_FIELDS, MAX_HTTP_HEADER } from '../core/limits.js';
 import { formatTransportURL, hostOf, portOf } from './address.js';
 import { listenError } from './socket-errors.js';
 import type { Listener, TransportURL } from './transport.js';
@@ -29,7 +29,7 @@ export async function listen(url: TransportURL, onLink: OnLink, onStray?: OnStra
 class WebSocketListener implements Listener {
   readonly #url: TransportURL;
   readonly #upgrades: Upgrades;
-  readonly #server = http.createServer({ noDelay: true, maxHeaderSize: MAX_HTTP_HEADER });
+  readonly #server = http.createServer({ maxHeaderSize: MAX_HTTP_HEADER, requireHostHeader: false });
   /** Sockets whose request has been refused; more may come behind it. */
   readonly #refused = new WeakSet<net.Socket>();
 
@@ -38,7 +38,9 @@ class WebSocketListener implements Listener {
     this.#upgrades = upgrades;
     const server = this.#server;
     server.on('connection', (socket) => upgrades.knock(socket));
-    server.on('request', (request, response) => this.#onRequest(request, response));
+    server.maxHeadersCount = MAX_HTTP_FIELDS;
+    for (const event of ['request', 'checkContinue', 'checkExpectation'])
+      server.on(event, (request, response) => this.#onRequest(request, response));
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as net.Socket, head));
     server.on('clientError', (error, socket) => this.#onBadRequest(error, socket as net.Socket));
   }

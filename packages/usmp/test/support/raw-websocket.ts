@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
+import { type Identity, RawGreeting, RawRecords, readFrame } from './raw-wire.js';
 
 export const CONTINUATION = 0x0;
 export const TEXT = 0x1;
@@ -148,6 +149,25 @@ export class RawWebSocket {
     return new Promise((resolve, reject) => {
       this.socket.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
+  }
+
+  /** The next message of the server, which holds a whole frame as long as the handshake is going on. */
+  async message(): Promise<Buffer> {
+    for (;;) {
+      const found = this.frames.findIndex(({ opcode }) => opcode === BINARY);
+      if (found >= 0) return this.frames.splice(found, 1)[0]!.payload;
+      await new Promise<void>((resolve) => {
+        this.onFrame = () => resolve();
+      });
+    }
+  }
+
+  /** Both halves of an honest handshake. What the session seals goes in messages, or however else. */
+  async handshake(identity: Identity): Promise<RawRecords> {
+    const greeting = new RawGreeting(identity);
+    this.send(greeting.hello());
+    this.send(greeting.helloAck(readFrame(await this.message())));
+    return new RawRecords(greeting.keys(readFrame(await this.message())));
   }
 
   /** Leaves the server's bytes in the kernel from now on. */
