@@ -115,6 +115,9 @@ export const MAX_WEBSOCKET_FRAGMENTS = 128;
  */
 export const MAX_WEBSOCKET_READS = 2_048;
 
+/** Reads of a WebSocket until its peer has authenticated: twice what a handshake takes that comes byte by byte. */
+export const MAX_WEBSOCKET_EARLY_READS = 256;
+
 /** Header of an HTTP request that asks for a WebSocket, as Node bounds it by default: cookies of browsers are large. */
 export const MAX_HTTP_HEADER = 16_384;
 

@@ -10,6 +10,7 @@ import type { RawData, WebSocket } from 'ws';
 import { HandshakeError, type USMPError } from '../core/errors.js';
 import {
   CLOSE_TIMEOUT,
+  MAX_WEBSOCKET_EARLY_READS,
   MAX_WEBSOCKET_FRAGMENTS,
   MAX_WEBSOCKET_MESSAGE,
   MAX_WEBSOCKET_READS,
@@ -66,6 +67,7 @@ export class WebSocketLink implements Link {
   #ws: LinkedWebSocket | undefined;
   #handler: LinkHandler | undefined;
   #paused = false;
+  #earlyReads = 0;
   #pong: Buffer | undefined;
 
   constructor(socket: net.Socket, onViolation?: OnViolation) {
@@ -100,6 +102,7 @@ export class WebSocketLink implements Link {
     ws.on('ping', onPing);
     ws.on('error', onError);
     ws.on('close', onClose);
+    this.#socket.on('data', onEarlyData);
     this.#socket.on('drain', onDrain);
     this.#socket.on('end', onEnd);
     if (this.#paused || this.#handler === undefined) ws.pause();
@@ -166,6 +169,16 @@ export class WebSocketLink implements Link {
       this.#onViolation?.(this, new HandshakeError('unexpected_frame', reason));
   }
 
+  /** Who has not authenticated has little to say, and what comes byte by byte costs a read each until it is whole. */
+  handleEarlyRead(): void {
+    const authenticated = this.#handler!.authenticated;
+    if (!authenticated && ++this.#earlyReads <= MAX_WEBSOCKET_EARLY_READS) return;
+    this.#socket.removeListener('data', onEarlyData);
+    if (authenticated) return;
+    this.handleViolation('a handshake in too many pieces');
+    this.destroy();
+  }
+
   /**
    * However many pings come in one read, the last one is answered (RFC 6455 §5.5.3), and only by a line that takes more:
    * a peer that pings and does not read gets nothing.
@@ -204,6 +217,10 @@ function onError(this: LinkedWebSocket, error: Error): void {
 
 function onClose(this: LinkedWebSocket): void {
   this[LINK]!.handleClosed();
+}
+
+function onEarlyData(this: LinkedSocket): void {
+  this[LINK]!.handleEarlyRead();
 }
 
 function onDrain(this: LinkedSocket): void {

@@ -103,36 +103,31 @@ for (const [name, part] of [
   });
 }
 
-test('messages that come byte by byte are held in bounded memory, and refused beyond it', async (t) => {
+test('a message that comes byte by byte is held in bounded memory, and refused beyond it', async (t) => {
   const server = await start(t);
   const before = await server.weigh();
   const drip = async () => {
-    const ws = await RawWebSocket.open({ port: server.port, path });
-    t.after(() => ws.destroy());
+    const { ws } = await hostile(t, server);
     await ws.flush(ws.frame(BINARY, EMPTY, { length: 65_536 }));
-    for (let i = 0; i < 1_900; i++) {
-      await ws.flush(Buffer.of(0));
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await trickle(ws, 1_900);
     return ws;
   };
   const slow = await within(Promise.all(Array.from({ length: 20 }, drip)), 'the bytes', 60_000);
   const { held } = await server.weigh();
   assert.ok(held - before.held < slow.length * MiB, `${(held - before.held) / MiB} MiB more are held`);
-  const [first] = slow as [RawWebSocket];
-  let over = false;
-  void first.ending.then(() => {
-    over = true;
-  });
-  void first.closeCode.then(() => {
-    over = true;
-  });
-  for (let i = 0; i < 20_000 && !over; i++) {
-    first.socket.write(Buffer.of(0));
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.ok(over, 'any number of reads is kept');
+  assert.ok((await trickle(slow[0]!, 20_000)) < 20_000, 'any number of reads is kept');
   await assertServes(server);
+});
+
+test('before a handshake is done few pieces are taken, one by one', async (t) => {
+  const server = await start(t);
+  const ws = await RawWebSocket.open({ port: server.port, path });
+  t.after(() => ws.destroy());
+  await ws.flush(ws.frame(BINARY, EMPTY, { length: 65_536 }));
+  assert.ok((await trickle(ws, 20_000)) < 20_000, 'any number of reads is kept');
+  await assertServes(server);
+  const { stats } = await server.weigh();
+  assert.equal(stats.refused['bad-frame'], 1);
 });
 
 test('messages without end to an echo from a client that never reads cost a bounded amount', async (t) => {
@@ -196,6 +191,21 @@ async function hostile(
   const ws = await RawWebSocket.open({ port: server.port, path });
   t.after(() => ws.destroy());
   return { ws, session: await ws.handshake({ psk: PSK, deviceId }) };
+}
+
+/** Sends bytes one by one, so that the server reads most of them so, until it has had enough. */
+async function trickle(ws: RawWebSocket, count: number): Promise<number> {
+  let over = false;
+  const end = () => {
+    over = true;
+  };
+  ws.closeCode.then(end);
+  let sent = 0;
+  for (; sent < count && !over; sent++) {
+    ws.socket.write(Buffer.of(0));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return sent;
 }
 
 /** Sends as many frames as the server takes, up to `count`; gives up where it stops reading or hangs up. */
