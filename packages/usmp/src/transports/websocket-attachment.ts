@@ -10,7 +10,7 @@ import { ArgumentError } from '../core/errors.js';
 import { formatEndpoint, limitKey, plainAddress } from './address.js';
 import { ANY_PATH, type AttachOptions, readAttachOptions, type UpgradeSource } from './attach-options.js';
 import type { Stray } from './transport.js';
-import { answer, type OnLink, type OnStray, pathOf, Upgrades } from './websocket-upgrade.js';
+import { answer, type OnLink, type OnStray, pathOf, printable, Upgrades } from './websocket-upgrade.js';
 
 /**
  * Takes upgrades of an HTTP server from now on. Returns the function that ends that.
@@ -40,10 +40,13 @@ class Attachment {
   }
 
   handleUpgrade(request: IncomingMessage, socket: net.Socket, head: Buffer): void {
+    // Somebody else who listens may have dropped it.
+    if (socket.destroyed) return;
     const origin = originOf(request);
     if (origin === undefined || this.#origins === undefined || this.#origins.has(origin.toLowerCase()))
       void this.#upgrades.take(request, socket, head, this.#upgrades.knock(socket));
-    else this.#upgrades.refuse(strayOf(socket), socket, 403, `the origin ${origin} is not allowed`);
+    else
+      this.#upgrades.refuse(strayOf(socket), socket, 403, `the origin ${printable(origin)} is not allowed`);
   }
 }
 
@@ -82,7 +85,8 @@ class UpgradeRouter {
     const path = pathOf(request);
     const attachment = this.#attachments.get(path) ?? this.#attachments.get(ANY_PATH);
     if (attachment !== undefined) attachment.handleUpgrade(request, socket, head);
-    else if (this.#source.listenerCount('upgrade') === 1) answer(socket, 404, `Nothing at ${path}.`);
+    else if (this.#source.listenerCount('upgrade') === 1)
+      answer(socket, 404, `Nothing at ${printable(path)}.`);
   };
 }
 

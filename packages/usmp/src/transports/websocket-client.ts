@@ -11,6 +11,7 @@ import { formatEndpoint, hostOf, portOf } from './address.js';
 import { connectError } from './socket-errors.js';
 import type { Link, LinkOptions, TransportURL } from './transport.js';
 import { WEBSOCKET_OPTIONS, WebSocketLink } from './websocket-link.js';
+import { printable } from './websocket-upgrade.js';
 
 /**
  * @throws {TransportError} `unreachable`
@@ -42,7 +43,7 @@ export async function connect(url: TransportURL, { signal, localAddress }: LinkO
     ws.on('open', () => {
       signal.removeEventListener('abort', abort);
       ws.removeAllListeners();
-      const link = new WebSocketLink(socket);
+      const link = new WebSocketLink(socket, 'connect');
       link.open(ws);
       resolve(link);
     });
@@ -96,13 +97,19 @@ function noWebSocket({ code, message }: NodeJS.ErrnoException): string | undefin
 /** Why there is no WebSocket, by the status of the HTTP response that came instead. */
 function explainResponse(url: TransportURL, { statusCode = 0, headers }: IncomingMessage): USMPError {
   const where = formatEndpoint(hostOf(url), portOf(url)) + url.pathname;
-  const message = `${where} opens no WebSocket: HTTP ${statusCode}, ${meaning(statusCode, headers.location)}`;
+  const message = `${where} opens no WebSocket: HTTP ${statusCode}, ${elsewhere(url, headers.location) ?? meaning(statusCode)}`;
   // A proxy that gets no answer from the server behind it.
   if (statusCode === 502 || statusCode === 504) return new TransportError('unreachable', message);
   return new HandshakeError('turned_away', message);
 }
 
-function meaning(status: number, location: string | undefined): string {
+/** Redirects are not followed: who has the key says where it is to be shown. */
+function elsewhere(url: TransportURL, location: string | undefined): string | undefined {
+  if (location === undefined || !URL.canParse(location, url.href)) return undefined;
+  return `it is to be found at ${printable(new URL(location, url.href).href)}; use that address`;
+}
+
+function meaning(status: number): string {
   switch (status) {
     case 401:
     case 403:
@@ -116,7 +123,6 @@ function meaning(status: number, location: string | undefined): string {
     case 504:
       return 'the server behind the proxy does not answer; check that it runs and where the proxy looks for it';
     default:
-      if (location !== undefined) return `it is to be found at ${location}; use that address`;
       return 'this is no USMP server; check host, port and path, and that a proxy in between passes upgrades on';
   }
 }

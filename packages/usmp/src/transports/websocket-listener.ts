@@ -12,7 +12,7 @@ import { formatTransportURL, hostOf, portOf } from './address.js';
 import { listenError } from './socket-errors.js';
 import type { Listener, TransportURL } from './transport.js';
 import { linkOf } from './websocket-link.js';
-import { type OnLink, type OnStray, pathOf, Upgrades } from './websocket-upgrade.js';
+import { type OnLink, type OnStray, pathOf, printable, Upgrades } from './websocket-upgrade.js';
 
 /** Connections that the kernel holds while the process is busy: a fleet reconnects all at once. */
 const ACCEPT_BACKLOG = 4_096;
@@ -76,7 +76,7 @@ class WebSocketListener implements Listener {
     const { pathname } = this.#url;
     if (this.#refused.has(socket)) socket.destroy();
     else if (pathname === '/' || path === pathname) void this.#upgrades.take(request, socket, head, link);
-    else this.#upgrades.refuse(link, socket, 404, `no USMP server at ${path}`);
+    else this.#upgrades.refuse(link, socket, 404, `no USMP server at ${printable(path)}`);
   }
 
   #onRequest({ method, socket }: IncomingMessage, response: ServerResponse): void {

@@ -33,7 +33,7 @@ export class Upgrades {
 
   /** Makes the link of a connection that may become a WebSocket. Whoever gets it may drop it at once. */
   knock(socket: net.Socket): WebSocketLink {
-    const link = new WebSocketLink(socket, this.#onStray);
+    const link = new WebSocketLink(socket, 'listen', this.#onStray);
     this.#onLink(link);
     return link;
   }
@@ -85,6 +85,14 @@ export function answer(socket: net.Socket, status: number, message: string): voi
   socket.setTimeout(CLOSE_TIMEOUT, socket.destroy);
   socket.once('finish', socket.destroy);
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Characters of a header that are repeated in messages. */
+const MAX_QUOTED = 100;
+
+/** What somebody sent, as it can be logged: short, and in plain characters. */
+export function printable(text: string): string {
+  return text.slice(0, MAX_QUOTED).replace(/[^\x20-\x7e]/g, '?');
 }
 
 /** The path of a request, without its query. */

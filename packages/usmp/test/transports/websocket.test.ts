@@ -137,6 +137,22 @@ test('a write of more than a message may hold goes in several messages', async (
   );
 });
 
+test('messages of every length arrive whole, both ways', async (t) => {
+  const { here, there } = await joined(t);
+  const lengths = [1, 2, 125, 126, 127, 4_095, 4_096, 4_097, 65_535, 65_536];
+  const all = lengths.map((length, i) => String(i).repeat(length));
+  for (const text of all) {
+    here.write(text);
+    there.write(text);
+  }
+  const expected = all.join('');
+  await eventually(
+    () => [here, there].every(({ received }) => received.length >= expected.length),
+    'the bytes',
+  );
+  assert.ok(here.received === expected && there.received === expected);
+});
+
 test('close() sends what was written first; the other end hears the end, and both hear that it is over once', async (t) => {
   const { here, there } = await joined(t);
   here.write('x'.repeat(300_000));
