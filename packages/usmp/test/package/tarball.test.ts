@@ -96,6 +96,8 @@ test('the types stand by themselves under --strict, without those of Node or a b
        for await (const message of closing) await session.send(message);
      });
      const off: () => void = server.on('refused', ({ reason, deviceId }) => [reason satisfies string, deviceId]);
+     const web = { on() {}, removeListener() {}, listenerCount: () => 0 };
+     const detach: () => void = server.attach(web, { path: '/usmp', origins: ['https://app.example'] });
      const client = new USMPClient({ url: 'tcp://127.0.0.1', psk: 'your-psk-here-16+' });
      const bytes: Promise<Uint8Array> = client.connect().then((session) => session.recv({ timeout: 5 }));
      const code: 'refused' | string = new AuthError('refused').code;
@@ -103,7 +105,7 @@ test('the types stand by themselves under --strict, without those of Node or a b
      new USMPError('no_such_code');
      // @ts-expect-error: the key is missing
      new USMPClient({ host: 'localhost' });
-     export { bytes, code, off };`,
+     export { bytes, code, detach, off };`,
   );
   const strict = [
     '--strict',
