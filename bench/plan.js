@@ -6,6 +6,7 @@ export const SERVERS = /** @type {const} */ ({
   pypi: { title: 'PyPI 1.2.2', protocol: 'usmp' },
   tls: { title: 'Node TLS 1.3 mutual', protocol: 'tls' },
   tcp: { title: 'Node plain TCP', protocol: 'tcp' },
+  ws: { title: 'Node plain ws', protocol: 'ws' },
   forgetful: { title: 'keeps nothing', protocol: 'usmp' },
 });
 
@@ -17,7 +18,7 @@ export const PYPI_VERSION = '1.2.2';
 
 /**
  * What is printed: a row each, by transport. Costs unless `moreIsBetter`.
- * @type {Record<string, { title: string, transport: 'tcp' | 'udp', unit: string, moreIsBetter?: boolean }>}
+ * @type {Record<string, { title: string, transport: 'tcp' | 'ws' | 'udp', unit: string, moreIsBetter?: boolean }>}
  */
 export const FIGURES = {
   handshake: { title: 'handshake', transport: 'tcp', unit: 'µs' },
@@ -25,6 +26,7 @@ export const FIGURES = {
   echo64w32: { title: 'echo 64 B, window 32', transport: 'tcp', unit: 'µs' },
   echo1800w32: { title: 'echo 1,800 B, window 32', transport: 'tcp', unit: 'µs' },
   idle: { title: 'idle session', transport: 'tcp', unit: 'KiB' },
+  wsEcho1: { title: 'WebSocket echo 64 B, window 1', transport: 'ws', unit: 'µs' },
   udpEcho: { title: 'UDP pair, echo 64 B', transport: 'udp', unit: 'per s', moreIsBetter: true },
   udpEchoCost: { title: 'UDP pair, echo 64 B', transport: 'udp', unit: 'µs' },
   udpEcho1: { title: 'UDP pair, echo 64 B, window 1', transport: 'udp', unit: 'per s', moreIsBetter: true },
@@ -35,7 +37,7 @@ export const FIGURES = {
 
 /**
  * @typedef {object} Workload
- * @property {'tcp' | 'udp'} transport
+ * @property {'tcp' | 'ws' | 'udp'} transport
  * @property {readonly ServerName[]} servers that it can be measured on
  * @property {Readonly<Record<string, FigureName>>} figures where each number goes that comes of it
  * @property {Generated} [generator] what load/ does to the server
@@ -85,6 +87,12 @@ export const WORKLOADS = {
     servers: STREAMS,
     figures: { value: 'idle' },
     generator: { kind: 'idle', sessions: 2000, window: 0, size: 0 },
+  },
+  wsecho1: {
+    transport: 'ws',
+    servers: ['usmp', 'ws'],
+    figures: { value: 'wsEcho1' },
+    generator: { kind: 'echo', sessions: 16, window: 1, size: 64 },
   },
   udpecho: {
     transport: 'udp',
@@ -136,6 +144,7 @@ export const GOALS = [
   { figure: 'echo1800w32', other: 'pypi', atLeast: 50 },
   { figure: 'idle', other: 'pypi', atMost: 1.4 },
   { figure: 'idle', other: 'tls', atMost: 0.35 },
+  { figure: 'wsEcho1', other: 'ws', atMost: 1.8 },
   { figure: 'udpEcho', other: 'pypi', atLeast: 6 },
   { figure: 'udpEchoCost', other: 'pypi', atMost: 0.2 },
   { figure: 'udpFar', other: 'pypi', atLeast: 10 },

@@ -56,7 +56,7 @@ for (let round = 1; round <= options.runs; round++) {
 const verdicts = judge(samples);
 const runs = options.runs === 1 ? '1 run' : `median of ${options.runs} interleaved runs (least..most)`;
 console.log(`\n${heading}\nµs of server CPU an operation, KiB of resident memory an idle session, ${runs}`);
-for (const transport of /** @type {const} */ (['tcp', 'udp'])) {
+for (const transport of /** @type {const} */ (['tcp', 'ws', 'udp'])) {
   const rows = samples.filter(({ figure }) => FIGURES[figure].transport === transport);
   if (rows.length > 0) console.log(`\n${figureTable(rows)}`);
 }
@@ -78,12 +78,12 @@ async function measure(name, serverName, command, round) {
   const { transport, generator, pair } = WORKLOADS[name];
   let server;
   try {
-    const args = transport === 'udp' ? ['udp', pair?.work ?? 'echo'] : [];
+    const args = transport === 'tcp' ? [] : [transport, pair?.work ?? 'echo'];
     server = await startServer(command, environment, args);
     if (pair) return await measurePair(server, clients[serverName] ?? [], pairPlan(pair, serverName, round));
     const load = {
       ...generator,
-      protocol: transport === 'udp' ? 'udp' : SERVERS[serverName].protocol,
+      protocol: protocolOf(serverName, transport),
       port: server.port,
       pid: server.pid,
       ...pace,
@@ -99,6 +99,16 @@ async function measure(name, serverName, command, round) {
   } finally {
     await server?.stop();
   }
+}
+
+/**
+ * What the generator has to speak.
+ * @param {ServerName} server @param {'tcp' | 'ws' | 'udp'} transport
+ */
+function protocolOf(server, transport) {
+  if (transport === 'udp') return 'udp';
+  const { protocol } = SERVERS[server];
+  return transport === 'ws' && protocol === 'usmp' ? 'usmp-ws' : protocol;
 }
 
 /**
@@ -141,6 +151,7 @@ function programs(python) {
       pypi: py('servers/pypi.py'),
       tls: node('servers/tls.js'),
       tcp: node('servers/tcp.js'),
+      ws: node('servers/ws.js'),
       forgetful: node('servers/forgetful.js'),
     },
     clients: { usmp: node('clients/usmp.js'), pypi: py('clients/pypi.py') },

@@ -10,6 +10,7 @@ import { exitWithParent } from '../lifeline.js';
 import { StreamPeer } from './stream-peer.js';
 import { UdpPeer } from './udp-peer.js';
 import { UsmpPeer } from './usmp-peer.js';
+import { WebSocketPeer } from './websocket-peer.js';
 import { echo, handshake, idle } from './workloads.js';
 
 exitWithParent();
@@ -36,6 +37,8 @@ const openPeer = choose('protocol', {
   udp: UdpPeer.open,
   tls: StreamPeer.openTls,
   tcp: StreamPeer.openTcp,
+  'usmp-ws': UsmpPeer.openWebSocket,
+  ws: WebSocketPeer.open,
 });
 if (options.protocol === 'udp' && options.workload !== 'idle') usage('udp is for idle sessions');
 const server = {

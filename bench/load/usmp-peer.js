@@ -1,7 +1,8 @@
-/** A device that speaks USMP version 2 over TCP. */
+/** A device that speaks USMP version 2 over TCP or a WebSocket. */
 import { connect } from 'node:net';
 import { DeviceHandshake } from './handshake.js';
 import { localAddress, Peer } from './peer.js';
+import { openWebSocket } from './websocket-peer.js';
 import { frameDecoder, HEADER_BYTES, handshakeFrame, MAX_PLAINTEXT, open, seal, Type } from './wire.js';
 
 /** @typedef {import('node:crypto').KeyObject} KeyObject */
@@ -32,7 +33,20 @@ export class UsmpPeer extends Peer {
       localAddress: localAddress(index),
       noDelay: true,
     });
-    const peer = new UsmpPeer(socket, new DeviceHandshake(server.psk, index));
+    return UsmpPeer.#greet(socket, server.psk, index);
+  }
+
+  /**
+   * The same over a WebSocket.
+   * @param {{ port: number, psk: string }} server @param {number} index of the connection
+   */
+  static async openWebSocket({ port, psk }, index) {
+    return UsmpPeer.#greet(await openWebSocket(port, index), psk, index);
+  }
+
+  /** @param {import('node:net').Socket} socket @param {string} psk @param {number} index */
+  static async #greet(socket, psk, index) {
+    const peer = new UsmpPeer(socket, new DeviceHandshake(psk, index));
     await Promise.race([new Promise((resolve) => (peer.#opened = () => resolve(undefined))), peer.closed]);
     return peer;
   }

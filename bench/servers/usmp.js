@@ -1,4 +1,4 @@
-/** Echo on this package, by its public API and with its defaults. `node usmp.js PORT [tcp|udp [sink]]` */
+/** Echo on this package, by its public API and with its defaults. `node usmp.js PORT [tcp|udp|ws [sink]]` */
 import { USMPServer } from 'usmp';
 import { answerWith, exitWithParent } from '../lifeline.js';
 

@@ -19,4 +19,5 @@ export type { USMPServerOptions } from './server/options.js';
 export type { Refusal, RefusalReason } from './server/refusal.js';
 export { USMPServer, type USMPServerEvents, type USMPServerStats } from './server/server.js';
 export type { RekeyOptions, SendOptions, SessionLimits, SessionStats, USMPSession } from './session.js';
+export type { AttachOptions, UpgradeSource } from './transports/attach-options.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';

@@ -103,6 +103,27 @@ export const MAX_PONGS_OWED = 8;
 /** PINGs of our own under way whose round trip is measured; older ones are forgotten. */
 export const MAX_PINGS_TRACKED = 16;
 
+/** A WebSocket message, either way: what one write of a session comes to at most, and far above any frame. */
+export const MAX_WEBSOCKET_MESSAGE = 65_536;
+
+/** Fragments of a WebSocket message: the largest one in pieces of 512 bytes, which no proxy goes below. */
+export const MAX_WEBSOCKET_FRAGMENTS = 128;
+
+/**
+ * Reads that the payload of one WebSocket frame may come in, because each is kept until the last: the largest message
+ * of an application, in its four frames, byte by byte.
+ */
+export const MAX_WEBSOCKET_READS = 2_048;
+
+/** Reads of a WebSocket until its peer has authenticated: twice what a handshake takes that comes byte by byte. */
+export const MAX_WEBSOCKET_EARLY_READS = 256;
+
+/** Header of an HTTP request that asks for a WebSocket, as Node bounds it by default: cookies of browsers are large. */
+export const MAX_HTTP_HEADER = 16_384;
+
+/** Fields of such a header that are looked at: two to three times what browsers and proxies send. */
+export const MAX_HTTP_FIELDS = 128;
+
 /** Time for a whole handshake (§3.5); arriving bytes do not restart it. */
 export const HANDSHAKE_TIMEOUT = 10_000;
 

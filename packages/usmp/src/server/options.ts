@@ -26,7 +26,7 @@ export interface USMPServerOptions extends SessionLimits {
   readonly host?: string;
   /** Port to listen on; default 9000, 0 for any free one. */
   readonly port?: number;
-  /** Instead of `host` and `port`: one or more URLs such as `tcp://0.0.0.0:9000`. */
+  /** Instead of `host` and `port`: URLs such as `tcp://0.0.0.0:9000`; none for a server that is only attached. */
   readonly listen?: string | readonly string[];
   /** For a whole handshake, from the accepted connection; default 10,000. */
   readonly handshakeTimeout?: number;
@@ -123,9 +123,6 @@ function listenURLs({ host, port, listen }: USMPServerOptions): readonly string[
   }
   const urls = listen ?? formatTransportURL('tcp', host ?? '0.0.0.0', port ?? DEFAULT_PORT);
   const list = typeof urls === 'string' ? [urls] : [...urls];
-  if (list.length === 0) {
-    throw new ArgumentError('invalid_argument', 'listen is empty: give at least one URL');
-  }
   for (const url of list) nodeTransports.find(url, 'listen');
   return list;
 }

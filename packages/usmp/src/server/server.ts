@@ -9,6 +9,7 @@ import type { ConnectionEvent } from '../core/connection.js';
 import { ArgumentError, ConnectionClosedError, type ErrorCode, type USMPError } from '../core/errors.js';
 import { BACKOFF_MEMORY, BACKOFF_PAIRS } from '../core/limits.js';
 import { addStats, type ConnectionStats, emptyStats } from '../core/stats.js';
+import { StreamConnection } from '../core/stream-connection.js';
 import { nodeCrypto } from '../crypto/node.js';
 import { Deadlines } from '../deadlines.js';
 import { normalizeDeviceId } from '../device-id.js';
@@ -18,9 +19,11 @@ import { checkNumber } from '../options.js';
 import { Peer } from '../peer.js';
 import type { USMPSession } from '../session.js';
 import { SessionDriver, type SessionObserver } from '../session-driver.js';
+import type { AttachOptions, UpgradeSource } from '../transports/attach-options.js';
 import { nodeTransports } from '../transports/node.js';
 import type { ConnectionType } from '../transports/registry.js';
-import type { Link, Listener } from '../transports/transport.js';
+import type { Link, Listener, Stray } from '../transports/transport.js';
+import { attach } from '../transports/websocket-attachment.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
 import { Backoff, HalfOpenSlots } from './admission.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
@@ -98,6 +101,7 @@ export class USMPServer {
   readonly #handlersDone = new Waiters<void>();
   #starting: Promise<unknown> | undefined;
   #listeners: Listener[] = [];
+  readonly #attachments = new Set<() => void>();
   #state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
   #handler: ((session: USMPSession) => unknown) | undefined;
   #whenClosed: Promise<void> | undefined;
@@ -179,16 +183,52 @@ export class USMPServer {
   }
 
   /**
+   * Takes WebSockets of an HTTP or HTTPS server of the application, whether this server listens elsewhere or not, until
+   * it is closed or the function is called that this returns. Sessions that are open then go on. The HTTP server stays
+   * the application's: it is neither started nor closed here.
+   *
+   * @example
+   * ```ts
+   * const web = http.createServer(app);
+   * server.attach(web, { path: '/usmp', origins: ['https://app.example'] });
+   * web.listen(8080);
+   * ```
+   * @throws {ArgumentError} an option that cannot be used, a path that is taken, no `onSession` handler, or the server
+   * is closed
+   */
+  attach(httpServer: UpgradeSource, options: AttachOptions = {}): () => void {
+    this.#requireHandler('attaching');
+    if (this.#state === 'closing' || this.#state === 'closed')
+      throw new ArgumentError(
+        'invalid_argument',
+        `the server is ${this.#state}: make a new one to attach it`,
+      );
+    const end = attach(
+      httpServer,
+      options,
+      (link) => this.#accept(link, StreamConnection),
+      (stray, error) => this.#refuseStray(stray, error),
+    );
+    const detach = () => {
+      this.#attachments.delete(detach);
+      end();
+    };
+    this.#attachments.add(detach);
+    return detach;
+  }
+
+  /**
    * Starts listening, on all addresses or on none.
    *
    * @throws {TransportError} `address_in_use`, `unreachable`
-   * @throws {ArgumentError} `already_listening`, or no `onSession` handler
+   * @throws {ArgumentError} `already_listening`, no `onSession` handler, or nowhere to listen and nothing attached
    */
   async listen(): Promise<void> {
-    if (this.#handler === undefined) {
+    this.#requireHandler('listening');
+    if (this.#config.urls.length === 0 && this.#attachments.size === 0) {
       throw new ArgumentError(
         'invalid_argument',
-        'no session handler: call server.onSession(…) before listening',
+        'listen is empty: give at least one URL, or attach the server to an HTTP server first',
       );
     }
     if (this.#state !== 'new') {
@@ -279,17 +319,22 @@ export class USMPServer {
     return transport.listen(
       url,
       (link) => this.#accept(link, Connection),
-      (stray, error) => {
-        const reason = reasonOf(error) ?? 'bad-frame';
-        this.#refuse({ ...stray, reason, deviceId: undefined, message: explain(reason, error), error });
-      },
+      (stray, error) => this.#refuseStray(stray, error),
+    );
+  }
+
+  #requireHandler(before: string): void {
+    if (this.#handler !== undefined) return;
+    throw new ArgumentError(
+      'invalid_argument',
+      `no session handler: call server.onSession(…) before ${before}`,
     );
   }
 
   // ── From a link to a session ───────────────────────────────────────────────────────────────────────────────────
 
   #accept(link: Link, Connection: ConnectionType): void {
-    if (this.#state !== 'listening') return link.destroy();
+    if (this.#state === 'closing' || this.#state === 'closed') return link.destroy();
     const now = this.#deadlines.now();
     const halfOpen = new HalfOpen(this.#gatekeeper, link.address);
     const connection = new Connection(this.#config.settings, now);
@@ -375,6 +420,12 @@ export class USMPServer {
     if (refusal !== undefined) this.#refuse(refusal);
   }
 
+  #refuseStray({ transport, peer, address }: Stray, error: USMPError): void {
+    const reason = reasonOf(error) ?? 'bad-frame';
+    const message = explain(reason, error);
+    this.#refuse({ transport, peer, address, reason, deviceId: undefined, message, error });
+  }
+
   #refuse(refusal: Refusal): void {
     const { reason, deviceId, address } = refusal;
     const now = this.#deadlines.now();
@@ -415,6 +466,7 @@ export class USMPServer {
 
   async #shutDown(timeout: number): Promise<void> {
     this.#state = 'closing';
+    for (const detach of this.#attachments) detach();
     // Listeners that are still being opened have to be closed as well.
     await this.#starting;
     const closed = this.#listeners.map((listener) => listener.close());

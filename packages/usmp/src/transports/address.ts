@@ -6,8 +6,11 @@
 
 import type { Role, TransportURL } from './transport.js';
 
-/** The port of all transports unless told otherwise. */
+/** The port of all transports unless told otherwise, but for those of the web. */
 export const DEFAULT_PORT = 9000;
+
+/** Ports that URLs of the web stand for when they name none. URL parsers leave them out even where they are written. */
+const WEB_PORTS: Readonly<Record<string, number>> = { 'ws:': 80, 'wss:': 443 };
 
 /** Why a URL is not of the kind `scheme://HOST:PORT`, as many transports want it. */
 export function hostAndPortObjection(url: TransportURL, role: Role): string | undefined {
@@ -33,9 +36,9 @@ export function hostOf(url: TransportURL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
-/** The port of a URL; 9000 where it names none. */
+/** The port of a URL; where it names none, 80 for `ws`, 443 for `wss` and 9000 for all others. */
 export function portOf(url: TransportURL): number {
-  return url.port === '' ? DEFAULT_PORT : Number(url.port);
+  return url.port === '' ? (WEB_PORTS[url.protocol] ?? DEFAULT_PORT) : Number(url.port);
 }
 
 /** An IPv4 address that a dual-stack socket shows as IPv6 (`::ffff:192.0.2.7`) in its own notation. */

@@ -4,16 +4,14 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { USMPServerOptions, USMPSession } from '#dist/index.js';
 import { type LiveServer, startServer } from '../server/live.js';
-import { bridgeTo } from './bridge.js';
 
 /** Starts a server whose `url` pages can connect to. */
-export async function startWebServer(
+export function startWebServer(
   t: TestContext,
   handler?: (session: USMPSession) => unknown,
   options: Partial<USMPServerOptions> = {},
 ): Promise<LiveServer> {
-  const live = await startServer(t, handler, options);
-  return { ...live, url: await bridgeTo(t, live.port) };
+  return startServer(t, handler, { listen: 'ws://127.0.0.1:0', ...options });
 }
 
 /** Relays connections, until they are cut. */

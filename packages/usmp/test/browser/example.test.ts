@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import type { Page } from 'playwright-core';
 import type { USMPServer } from '#dist/index.js';
-import { bridgeTo } from './bridge.js';
 import { type OpenPage, testInChromium } from './chromium.js';
 
 interface Example {
@@ -16,12 +15,11 @@ const KEY = 'the key of the example';
 /** The example as its command starts it, but on other ports, and opened in a browser. */
 async function openExample(t: TestContext, openPage: OpenPage): Promise<{ page: Page; server: USMPServer }> {
   const { startUsmp, startPages }: Example = await import(EXAMPLE.href);
-  const server = await startUsmp('tcp://127.0.0.1:0', KEY);
+  const server = await startUsmp('ws://127.0.0.1:0', KEY);
   t.after(() => server.close({ timeout: 0 }));
   const pages = await startPages(0);
   t.after(() => pages.close());
-  const address = await bridgeTo(t, Number(new URL(server.urls[0]!).port));
-  const page = await openPage({ url: `${pages.url}?server=${encodeURIComponent(address)}` });
+  const page = await openPage({ url: `${pages.url}?server=${encodeURIComponent(server.urls[0]!)}` });
   return { page, server };
 }
 

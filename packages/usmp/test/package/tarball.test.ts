@@ -113,6 +113,8 @@ test('the types stand by themselves under --strict, without those of Node or a b
        for await (const message of closing) await session.send(message);
      });
      const off: () => void = server.on('refused', ({ reason, deviceId }) => [reason satisfies string, deviceId]);
+     const web = { on() {}, removeListener() {}, listenerCount: () => 0 };
+     const detach: () => void = server.attach(web, { path: '/usmp', origins: ['https://app.example'] });
      const client = new USMPClient({ url: 'tcp://127.0.0.1', psk: 'your-psk-here-16+' });
      const bytes: Promise<Uint8Array> = client.connect().then((session) => session.recv({ timeout: 5 }));
      const code: 'refused' | string = new AuthError('refused').code;
@@ -120,7 +122,7 @@ test('the types stand by themselves under --strict, without those of Node or a b
      new USMPError('no_such_code');
      // @ts-expect-error: the key is missing
      new USMPClient({ host: 'localhost' });
-     export { bytes, code, off };`,
+     export { bytes, code, detach, off };`,
   );
   await compile([...STRICT_ALONE, '--lib', 'es2022', 'types.ts']);
 });
@@ -174,7 +176,7 @@ test('the examples of the guide compile under --strict and run to their end', {
   timeout: 180_000,
 }, async () => {
   const examples: string[] = [];
-  for (const page of ['library.md', 'udp.md', 'reconnect.md']) {
+  for (const page of ['library.md', 'udp.md', 'reconnect.md', 'websocket.md']) {
     const text = await readFile(join(packageFolder, '../../docs', page), 'utf8');
     for (const [i, [, code]] of [...text.matchAll(/```ts\n(.*?)```/gs)].entries()) {
       const name = `${page.replace('.md', '')}-${i + 1}`;
