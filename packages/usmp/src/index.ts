@@ -18,4 +18,16 @@ export type { USMPServerOptions } from './server/options.js';
 export type { Refusal, RefusalReason } from './server/refusal.js';
 export { USMPServer, type USMPServerEvents, type USMPServerStats } from './server/server.js';
 export type { RekeyOptions, SendOptions, SessionLimits, SessionStats, USMPSession } from './session.js';
+export { registerTransport } from './transports/node.js';
+export type {
+  Framing,
+  Link,
+  LinkHandler,
+  LinkOptions,
+  Listener,
+  Role,
+  Stray,
+  Transport,
+  TransportURL,
+} from './transports/transport.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';

@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { Connection, ConnectionEvent, ConnectionSettings } from './core/connection.js';
+import type { Connection, ConnectionEvent, ConnectionSettings, Farewell } from './core/connection.js';
 import { DatagramConnection } from './core/datagram-connection.js';
+import { ConnectionClosedError } from './core/errors.js';
 import type { ClientCredentials } from './core/handshake.js';
 import { CLOSE_TIMEOUT } from './core/limits.js';
 import { StreamConnection } from './core/stream-connection.js';
@@ -23,6 +24,11 @@ export interface PeerOwner {
   handleGone(peer: Peer): void;
 }
 
+/** A link that, over datagrams, goes on answering for a session that is over; other links take no notice. */
+interface FarewellLink extends Link {
+  destroy(farewell?: Farewell): void;
+}
+
 /** A connection for the links of a transport: a client's with its credentials, a server's without. */
 export function makeConnection(
   { framing }: Transport,
@@ -36,7 +42,7 @@ export function makeConnection(
 
 /** The driver of one connection. */
 export class Peer implements LinkHandler, Timed {
-  readonly link: Link;
+  readonly link: FarewellLink;
   readonly connection: Connection;
   owner: PeerOwner;
   readonly #deadlines: Deadlines;
@@ -127,8 +133,9 @@ export class Peer implements LinkHandler, Timed {
     this.settle();
   }
 
-  handleClosed(): void {
-    this.handleEnd();
+  handleClosed(error?: unknown): void {
+    this.connection.handleEnd(error === undefined ? undefined : lineFailed(error));
+    this.settle();
     this.#deadlines.clear(this);
     this.owner.handleGone(this);
   }
@@ -204,4 +211,9 @@ export class Peer implements LinkHandler, Timed {
 
 function flushPeer(peer: Peer): void {
   peer.flush();
+}
+
+function lineFailed(cause: unknown): ConnectionClosedError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new ConnectionClosedError('connection_lost', `the line failed: ${what}`, { cause });
 }

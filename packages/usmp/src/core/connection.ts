@@ -160,9 +160,9 @@ export abstract class Connection {
   /** Takes bytes of the stream, cut anywhere, or one datagram. */
   abstract handleInput(bytes: Uint8Array, now: number): void;
 
-  /** The transport has ended: no more bytes will come. */
-  handleEnd(): void {
-    if (this.phase !== 'closed') this.fail(this.errorForEnd());
+  /** The transport has ended: no more bytes will come. With an error where it is known what broke it. */
+  handleEnd(error?: USMPError): void {
+    if (this.phase !== 'closed') this.fail(error ?? this.errorForEnd());
   }
 
   /** Acts on every deadline that has passed. Calling early does nothing. */

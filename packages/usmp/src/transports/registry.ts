@@ -54,7 +54,7 @@ export class TransportRegistry {
     const url = parseURL(text);
     const transport = url && this.#transports.get(url.protocol.slice(0, -1));
     if (url === undefined || transport === undefined) throw this.#unknown(text, url);
-    const objection = transport.objection(url, role);
+    const objection = transport.objection?.(url, role);
     if (objection === undefined) return { transport, url };
     throw new ArgumentError(
       'invalid_argument',
