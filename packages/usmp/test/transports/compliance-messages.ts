@@ -22,8 +22,8 @@ const QUEUE = 8_192;
 /** What one read of a line can bring beyond a full queue, with what its messages cost beside their bytes. */
 const READ = 3 * 65_536;
 
-/** Messages that no line and no queue holds: 36 MB. */
-const MOST = 20_000;
+/** Messages that no line and no queue holds: 22 MB. */
+const MOST = 12_000;
 const FLOOD_SIZE = 1_800;
 
 /** A sender that has not moved for this long stands still. Milliseconds. */
@@ -69,6 +69,8 @@ export const MESSAGES: Readonly<Record<string, Promised>> = {
         return bothWays(ends).map(({ from, to }, way) => carry(bed, from, to, sizes, 1_000 * (2 * i + way)));
       });
       await Promise.all(traffic.flat());
+      const { patience } = profileOf(bed);
+      for (const { here } of all) await here.ping({ timeout: patience });
     },
   },
 
