@@ -124,7 +124,8 @@ class MemoryLink implements Link {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#ended || this.#other.#take(bytes.slice());
+    // Not `slice`, which of a Buffer makes no copy.
+    return this.#ended || this.#other.#take(new Uint8Array(bytes));
   }
 
   pause(): void {

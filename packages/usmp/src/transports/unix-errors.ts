@@ -43,7 +43,7 @@ function explainConnect(error: NodeJS.ErrnoException): string {
     case 'ENOENT':
       return 'nothing listens there; is the server running, and is it this path?';
     case 'ECONNREFUSED':
-      return 'nothing listens there any more; start the server again';
+      return 'nothing listens there any more, or it is no socket; start the server, or correct the path';
     case 'ENOTDIR':
     case 'ENOTSOCK':
     case 'EPROTOTYPE':
