@@ -96,7 +96,7 @@ export const ENDINGS: Readonly<Record<string, Promised>> = {
           });
         });
         await within(Promise.race([closed, exit]), 'a session in a process of its own', 2 * patience);
-        assert.match(said, /^closed/, complained);
+        assert.match(said, /^closed/m, complained);
         const [code] = await within(exit, `the end of a process that has left ${said}`, AFTERLIFE);
         assert.equal(code, 0, complained);
       } finally {
