@@ -7,31 +7,42 @@
  * wins. Besides, Node unlinks the path that it has bound when a server closes, whoever's file that is by then; so it is
  * not given the real one.
  *
- * A stale file is moved away before it is removed, and looked at once more. Where another server has replaced it in
- * between, it gets its file back; only a third one that takes the path within these microseconds could prevent that.
+ * A stale file is claimed before it is removed, by a second hard link that only one can make. Who has it looks once
+ * more: as long as the claim stands nobody else removes anything, so what is stale now is stale when it goes. The claim
+ * of a server that was killed in the middle of that lasts until it is {@link CLAIM_TIME} old.
  *
  * @module
  */
 
 import { type BigIntStats, lstatSync, unlinkSync } from 'node:fs';
-import { chmod, link, lstat, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, link, lstat, mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { TransportError } from '../core/errors.js';
 
 /** Of the private folder, to which the system adds six characters. The path of a socket is short, so this is too. */
 const FOLDER_PREFIX = '.usmp-';
 const NAME = 's';
-const STALE = 'stale';
+
+/** Of the claim, for all sockets of a folder. It is to be connected to, so it must be short as well. */
+const CLAIM = '.usmp-stale';
+
+/** A claim is held for a few calls of the system; one that is older was left behind. Milliseconds. */
+const CLAIM_TIME = 3_000;
+
+/** How long servers that start at once make room for each other, and how often they look. Milliseconds. */
+const PATIENCE = 2 * CLAIM_TIME;
+const LOOK_INTERVAL = 20;
+
+/** Numbers of files do not always fit into others. */
+const BIGINT = { bigint: true } as const;
 
 /** The longest path, in bytes, that a socket at `path` has on its way there. */
 export function longestPath(path: string): number {
   const temporary = join(dirname(path), `${FOLDER_PREFIX}XXXXXX`, NAME);
   return Math.max(Buffer.byteLength(path), Buffer.byteLength(temporary));
 }
-
-/** Stale files found at one start, one after the other: more than one means that others are at work there. */
-const MAX_TRIES = 5;
 
 /** The file of an open socket. */
 export interface OpenedFile {
@@ -61,15 +72,16 @@ export async function placeSocket(
 ): Promise<OpenedFile> {
   // Before anything is awaited.
   const absolute = resolve(path);
-  const folder = await mkdtemp(join(dirname(path), FOLDER_PREFIX));
+  const folder = await mkdtemp(join(dirname(absolute), FOLDER_PREFIX));
   try {
-    const temporary = join(folder, NAME);
+    // Relative, where the path is: that may be all the system takes.
+    const temporary = join(dirname(path), basename(folder), NAME);
     await bind(temporary);
     if (mode !== undefined) await chmod(temporary, mode);
     const identity = await identify(temporary);
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+    for (const deadline = performance.now() + PATIENCE; performance.now() < deadline; ) {
       if (await appears(temporary, path)) return { path: absolute, identity };
-      await clear(path, join(folder, STALE));
+      await removeStale(path);
     }
     throw inUse(path, 'other servers start there at the same time');
   } finally {
@@ -81,15 +93,16 @@ export async function placeSocket(
 export function removeSocket({ path, identity }: OpenedFile): void {
   try {
     // In one go, so that nobody comes in between who waits for this process.
-    if (isSame(lstatSync(path, { bigint: true }), identity)) unlinkSync(path);
+    if (isSame(lstatSync(path, BIGINT), identity)) unlinkSync(path);
   } catch {
     // It is gone, or cannot be removed; then the next start does.
   }
 }
 
-async function appears(temporary: string, path: string): Promise<boolean> {
+/** Gives a file a second name. False where something has that already. */
+async function appears(file: string, path: string): Promise<boolean> {
   try {
-    await link(temporary, path);
+    await link(file, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -97,30 +110,50 @@ async function appears(temporary: string, path: string): Promise<boolean> {
   }
 }
 
-/** Removes what is left of a server that is gone. */
-async function clear(path: string, aside: string): Promise<void> {
-  const found = await identify(path).catch(unlessMissing);
-  if (found === undefined || !(await isStale(path, found))) return;
-  await rename(path, aside).catch(unlessMissing);
-  const moved = await identify(aside).catch(unlessMissing);
-  // Another server was faster, and has the path already.
-  if (moved !== undefined && !isSame(moved, found)) await appears(aside, path);
-  await rm(aside, { force: true });
+/**
+ * Removes what is left of a server that is gone, or waits for somebody else who does.
+ *
+ * @throws {TransportError} `address_in_use`: somebody listens there, or it is no socket
+ */
+async function removeStale(path: string): Promise<void> {
+  const claim = join(dirname(path), CLAIM);
+  try {
+    await assertStale(path, path);
+    if (!(await appears(path, claim))) return await waitFor(claim);
+  } catch (error) {
+    return unlessMissing(error);
+  }
+  try {
+    // Since its server is gone, and the claim is ours, nobody else takes it away.
+    await assertStale(claim, path);
+    if (isSame(lstatSync(path, BIGINT), lstatSync(claim, BIGINT))) unlinkSync(path);
+  } catch (error) {
+    unlessMissing(error);
+  } finally {
+    await rm(claim, { force: true });
+  }
 }
 
-/** @throws {TransportError} `address_in_use`: somebody listens there, or it is no socket */
-async function isStale(path: string, found: BigIntStats): Promise<boolean> {
-  if (!found.isSocket()) {
+async function waitFor(claim: string): Promise<void> {
+  await delay(LOOK_INTERVAL);
+  // To claim a file changes its status, and with it this time.
+  const { ctimeMs } = await lstat(claim);
+  if (Date.now() - ctimeMs > CLAIM_TIME) await rm(claim, { force: true });
+}
+
+/** @param path how people know the file */
+async function assertStale(file: string, path: string): Promise<void> {
+  if (!(await lstat(file)).isSocket()) {
     throw inUse(path, 'it is a file of another kind, and is left alone; choose another path');
   }
-  const code = await knock(path);
-  if (code === 'ECONNREFUSED') return true;
-  if (code === 'ENOENT') return false;
+  const code = await knock(file);
+  if (code === 'ECONNREFUSED') return;
   const why =
     code === 'EACCES' || code === 'EPERM'
       ? 'there is the socket of another user; remove it if it is of no use, or choose another path'
       : 'stop the other program or choose another path';
-  throw inUse(path, why);
+  // Gone meanwhile: nothing is in use.
+  if (code !== 'ENOENT') throw inUse(path, why);
 }
 
 /** Why nobody opens at a path; undefined when somebody does. */
@@ -136,15 +169,15 @@ function knock(path: string): Promise<string | undefined> {
 }
 
 function identify(path: string): Promise<BigIntStats> {
-  return lstat(path, { bigint: true });
+  return lstat(path, BIGINT);
 }
 
 function isSame(one: Identity, other: Identity): boolean {
   return one.dev === other.dev && one.ino === other.ino;
 }
 
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
+function unlessMissing(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
 function inUse(path: string, why: string): TransportError {

@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmod,
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -251,29 +252,43 @@ test('of servers that start at once at a stale socket one wins, and is the one t
   }
 });
 
-test('of processes that start at once at a stale socket one wins', { timeout: 60_000 }, async (t) => {
-  const path = await freePath(t);
-  await leaveStale(path);
+test('of processes that start at once at a stale socket one wins', { timeout: 120_000 }, async (t) => {
   const code = `
+    import { createInterface } from 'node:readline';
     import { USMPServer } from ${JSON.stringify(library)};
-    const server = new USMPServer({ listen: 'unix:${path}', psk: '${PSK}' });
-    server.onSession(() => {});
-    process.stdin.once('data', () => server.listen().then(() => console.log('won'), (error) => console.log(error.code)));
-    process.stdin.once('end', () => process.exit());
-    console.log('ready');`;
+    console.log('ready');
+    for await (const path of createInterface({ input: process.stdin })) {
+      const server = new USMPServer({ listen: 'unix:' + path, psk: '${PSK}' });
+      server.onSession(() => {});
+      console.log(await server.listen().then(() => 'won', ({ code }) => code));
+    }
+    process.exit();`;
   const children = Array.from({ length: 4 }, () =>
     spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['pipe', 'pipe', 'inherit'] }),
   );
   t.after(() => children.map((child) => child.kill('SIGKILL')));
-  for (const child of children) await once(child.stdout, 'data');
-  const outcomes = children.map(async (child) => String((await once(child.stdout, 'data'))[0]).trim());
-  for (const child of children) child.stdin.write('go');
-  assert.deepEqual((await Promise.all(outcomes)).sort(), [
-    'address_in_use',
-    'address_in_use',
-    'address_in_use',
-    'won',
-  ]);
+  const answers = () =>
+    Promise.all(children.map(async ({ stdout }) => String((await once(stdout, 'data'))[0]).trim()));
+  await answers();
+  for (let round = 0; round < 20; round++) {
+    const path = await freePath(t);
+    await leaveStale(path);
+    const outcomes = answers();
+    for (const child of children) child.stdin.write(`${path}\n`);
+    assert.deepEqual((await outcomes).sort(), [...Array(3).fill('address_in_use'), 'won'], `round ${round}`);
+    const here = await unix.connect(new URL(`unix:${path}`), patiently());
+    here.destroy();
+    assert.deepEqual(await readdir(join(path, '..')), ['x.sock']);
+  }
+});
+
+test('a server that was killed while it replaced a stale socket holds up the next for a while only', async (t) => {
+  const path = await freePath(t);
+  await leaveStale(path);
+  await link(path, join(path, '../.usmp-stale'));
+  const live = await startServer(t, echo, { listen: [`unix:${path}`] });
+  await assertServes(live);
+  assert.deepEqual(await readdir(join(path, '..')), ['x.sock']);
 });
 
 // ── What is left ─────────────────────────────────────────────────────────────────────────────────────────────────
