@@ -20,4 +20,16 @@ export type { Refusal, RefusalReason } from './server/refusal.js';
 export { USMPServer, type USMPServerEvents, type USMPServerStats } from './server/server.js';
 export type { RekeyOptions, SendOptions, SessionLimits, SessionStats, USMPSession } from './session.js';
 export type { AttachOptions, UpgradeSource } from './transports/attach-options.js';
+export { registerTransport } from './transports/node.js';
+export type {
+  Framing,
+  Link,
+  LinkHandler,
+  LinkOptions,
+  Listener,
+  Role,
+  Stray,
+  Transport,
+  TransportURL,
+} from './transports/transport.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Connection, ConnectionEvent } from './core/connection.js';
-import type { USMPError } from './core/errors.js';
+import type { Connection, ConnectionEvent, Farewell } from './core/connection.js';
+import { ConnectionClosedError, USMPError } from './core/errors.js';
 import { CLOSE_TIMEOUT } from './core/limits.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import type { Link, LinkHandler } from './transports/transport.js';
@@ -21,9 +21,14 @@ export interface PeerOwner {
   handleGone(peer: Peer): void;
 }
 
+/** A link that, over datagrams, goes on answering for a session that is over; other links take no notice. */
+interface FarewellLink extends Link {
+  destroy(farewell?: Farewell): void;
+}
+
 /** The driver of one connection. */
 export class Peer implements LinkHandler, Timed {
-  readonly link: Link;
+  readonly link: FarewellLink;
   readonly connection: Connection;
   owner: PeerOwner;
   readonly #deadlines: Deadlines;
@@ -109,13 +114,14 @@ export class Peer implements LinkHandler, Timed {
     this.flush();
   }
 
-  handleEnd(error?: USMPError): void {
-    this.connection.handleEnd(error);
+  handleEnd(): void {
+    this.connection.handleEnd();
     this.settle();
   }
 
-  handleClosed(error?: USMPError): void {
-    this.handleEnd(error);
+  handleClosed(error?: unknown): void {
+    this.connection.handleEnd(error === undefined ? undefined : lineFailed(error));
+    this.settle();
     this.#deadlines.clear(this);
     this.owner.handleGone(this);
   }
@@ -191,4 +197,10 @@ export class Peer implements LinkHandler, Timed {
 
 function flushPeer(peer: Peer): void {
   peer.flush();
+}
+
+function lineFailed(cause: unknown): USMPError {
+  if (cause instanceof USMPError) return cause;
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new ConnectionClosedError('connection_lost', `the line failed: ${what}`, { cause });
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { NO_ADDRESS } from '../transports/address.js';
+
 /** What takes a slot while its handshake is under way. */
 export interface HalfOpenEntry {
   readonly address: string;
@@ -33,7 +35,7 @@ export class HalfOpenSlots<Entry extends HalfOpenEntry = HalfOpenEntry> {
 
   /** Takes a slot; of the same address first, else of all, the oldest makes room. */
   add(entry: Entry): void {
-    const neighbours = this.#perAddress.get(entry.address) ?? 0;
+    const neighbours = entry.address === NO_ADDRESS ? 0 : (this.#perAddress.get(entry.address) ?? 0);
     if (neighbours >= this.#maxPerAddress) this.#evictOldest((other) => other.address === entry.address);
     else if (this.#entries.size >= this.#max) this.#evictOldest(() => true);
     this.#entries.add(entry);

@@ -30,7 +30,7 @@ export interface Refusal {
   /** As claimed in HELLO; undefined when none arrived. */
   readonly deviceId: string | undefined;
   readonly peer: string;
-  /** What limits count by: the IPv4 address, or the /64 of an IPv6 address. */
+  /** What limits count by: the IPv4 address, or the /64 of an IPv6 address; empty for peers on the same machine. */
   readonly address: string;
   readonly transport: string;
   /** What happened and what to do, for people. */
@@ -40,7 +40,8 @@ export interface Refusal {
 
 /** The reason that lies in the error itself; undefined where nobody was refused: the peer, or the server, went away. */
 export function reasonOf(error: USMPError): RefusalReason | undefined {
-  if (error instanceof ConnectionClosedError) return undefined;
+  // Where the line itself failed, somebody has to look at it.
+  if (error instanceof ConnectionClosedError && error.cause === undefined) return undefined;
   if (error instanceof AuthError) return 'wrong-key';
   if (error instanceof USMPTimeoutError) return 'timeout';
   if (error instanceof VersionError && error.code === 'version_1') return 'version-1';

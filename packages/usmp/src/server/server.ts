@@ -19,6 +19,7 @@ import { checkNumber } from '../options.js';
 import { Peer } from '../peer.js';
 import type { USMPSession } from '../session.js';
 import { SessionDriver, type SessionObserver } from '../session-driver.js';
+import { NO_ADDRESS } from '../transports/address.js';
 import type { AttachOptions, UpgradeSource } from '../transports/attach-options.js';
 import { nodeTransports } from '../transports/node.js';
 import type { ConnectionType } from '../transports/registry.js';
@@ -350,7 +351,7 @@ export class USMPServer {
   #fullFor(address: string): string | undefined {
     if (this.#sessions.size >= this.#config.maxSessions)
       return `all ${this.#config.maxSessions} sessions are taken`;
-    const here = this.#perAddress.get(address) ?? 0;
+    const here = address === NO_ADDRESS ? 0 : (this.#perAddress.get(address) ?? 0);
     return here >= this.#config.maxSessionsPerAddress ? `${here} sessions from one address` : undefined;
   }
 
@@ -469,13 +470,15 @@ export class USMPServer {
     for (const detach of this.#attachments) detach();
     // Listeners that are still being opened have to be closed as well.
     await this.#starting;
-    const closed = this.#listeners.map((listener) => listener.close());
+    const closed = Promise.allSettled(this.#listeners.map((listener) => listener.close()));
     for (const halfOpen of [...this.#halfOpen.entries()]) halfOpen.abandon();
     for (const { driver } of [...this.#sessions.values()]) driver.close(ended('shutdown'));
     // A handler is done when its session's link is gone as well.
     if (this.#running > 0) await this.#handlersDone.wait({ timeout }, 'closed').catch(() => {});
     for (const peer of [...this.#peers]) peer.link.destroy();
-    await Promise.all(closed);
+    for (const result of await closed) {
+      if (result.status === 'rejected') this.#config.logger?.error('a listener did not close', result.reason);
+    }
     this.#listeners = [];
     this.#state = 'closed';
   }

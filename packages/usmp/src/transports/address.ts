@@ -12,6 +12,12 @@ export const DEFAULT_PORT = 9000;
 /** Ports that URLs of the web stand for when they name none. URL parsers leave them out even where they are written. */
 const WEB_PORTS: Readonly<Record<string, number>> = { 'ws:': 80, 'wss:': 443 };
 
+/**
+ * The address of links whose peers are all at the same place, such as this machine. To share out places among addresses
+ * says nothing there: a fleet behind one gateway would push itself out. So only the limits of the whole server hold.
+ */
+export const NO_ADDRESS = '';
+
 /** Why a URL is not of the kind `scheme://HOST:PORT`, as many transports want it. */
 export function hostAndPortObjection(url: TransportURL, role: Role): string | undefined {
   if (url.hostname === '') return 'it names no host';

@@ -79,7 +79,7 @@ export class TransportRegistry {
     const url = parseURL(text);
     const transport = url && this.#transports.get(url.protocol.slice(0, -1));
     if (url === undefined || transport === undefined) throw this.#unknown(text, url);
-    const objection = transport.objection(url, role);
+    const objection = transport.objection?.(url, role);
     if (objection === undefined) {
       return { transport, url, Connection: this.#connections[transport.framing]! };
     }
@@ -95,10 +95,10 @@ export class TransportRegistry {
     if (url === undefined) return new ArgumentError('invalid_argument', `"${text}" is not a URL: ${hint}`);
     const scheme = url.protocol.slice(0, -1);
     const known = [...this.#transports.keys()].join(', ');
-    const wrong =
-      text.includes('://') || text.startsWith(`${scheme}:/`)
-        ? `unknown transport "${scheme}", known: ${known}`
-        : 'the transport is missing';
+    // "localhost:9000" is a URL as well.
+    const wrong = /^\d*\/?$/.test(text.slice(scheme.length + 1))
+      ? 'the transport is missing'
+      : `unknown transport "${scheme}", known: ${known}`;
     return new ArgumentError('invalid_argument', `"${text}": ${wrong}; ${hint}`);
   }
 }

@@ -230,7 +230,7 @@ abstract class DatagramLink implements Link {
     if (this.gone) return;
     this.gone = true;
     this.release(farewell);
-    process.nextTick(() => this.handler!.handleClosed());
+    process.nextTick(() => this.handler?.handleClosed());
   }
 
   /** Gives up the place at the socket. */

@@ -106,7 +106,7 @@ test('importing the entry for browsers loads the library and its cryptography, a
 test('the types stand by themselves under --strict, without those of Node or a browser', async () => {
   await writeFile(
     join(project, 'types.ts'),
-    `import { AuthError, USMPClient, USMPError, USMPServer, type USMPSession } from 'usmp';
+    `import { AuthError, type Link, registerTransport, type Transport, USMPClient, USMPError, USMPServer, type USMPSession } from 'usmp';
      const server = new USMPServer({ psk: (id: string) => (id === '' ? undefined : ['new key of 16 bytes', new Uint8Array(16)]) });
      server.onSession(async (session: USMPSession) => {
        await using closing = session;
@@ -122,7 +122,21 @@ test('the types stand by themselves under --strict, without those of Node or a b
      new USMPError('no_such_code');
      // @ts-expect-error: the key is missing
      new USMPClient({ host: 'localhost' });
-     export { bytes, code, detach, off };`,
+     declare const link: Link;
+     const transport: Transport = {
+       framing: 'stream',
+       example: 'mine:lab',
+       async listen({ href }, onLink) {
+         onLink(link);
+         return { url: href, close: async () => {} };
+       },
+       async connect(url, { signal }) {
+         if (signal.aborted) throw signal.reason;
+         return link;
+       },
+     };
+     const remove: () => void = registerTransport('mine', transport);
+     export { bytes, code, detach, off, remove };`,
   );
   await compile([...STRICT_ALONE, '--lib', 'es2022', 'types.ts']);
 });
@@ -176,7 +190,7 @@ test('the examples of the guide compile under --strict and run to their end', {
   timeout: 180_000,
 }, async () => {
   const examples: string[] = [];
-  for (const page of ['library.md', 'udp.md', 'reconnect.md', 'websocket.md']) {
+  for (const page of ['library.md', 'udp.md', 'reconnect.md', 'websocket.md', 'transports.md']) {
     const text = await readFile(join(packageFolder, '../../docs', page), 'utf8');
     for (const [i, [, code]] of [...text.matchAll(/```ts\n(.*?)```/gs)].entries()) {
       const name = `${page.replace('.md', '')}-${i + 1}`;

@@ -18,6 +18,9 @@ export const WRONG_PSK = 'some other key entirely';
 
 type Handler = (session: USMPSession) => unknown;
 
+/** What servers and clients end with: a test, or what stands for one. */
+export type Scope = Pick<TestContext, 'after'>;
+
 /** Sends everything back. */
 export async function echo(session: USMPSession): Promise<void> {
   for await (const message of session) await session.send(message);
@@ -66,7 +69,7 @@ export class LogLines implements Logger {
 
 /** Starts a server on a free port of 127.0.0.1. */
 export async function startServer(
-  t: TestContext,
+  t: Scope,
   handler: Handler = echo,
   options: Partial<USMPServerOptions> = {},
 ): Promise<LiveServer> {
@@ -89,7 +92,7 @@ export function clientFor(live: LiveServer, options: Partial<USMPClientOptions> 
 
 /** A client's session with it. */
 export async function connect(
-  t: TestContext,
+  t: Scope,
   live: LiveServer,
   options: Partial<USMPClientOptions> = {},
 ): Promise<USMPSession> {
@@ -100,7 +103,7 @@ export async function connect(
 
 /** Both ends of a new session. */
 export async function bothEnds(
-  t: TestContext,
+  t: Scope,
   live: LiveServer,
   options: Partial<USMPClientOptions> = {},
 ): Promise<{ here: USMPSession; there: USMPSession }> {

@@ -1,123 +1,27 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { tcp } from '#dist/transports/tcp.js';
-import type { Link, LinkHandler, Listener } from '#dist/transports/transport.js';
-import { coded, eventually, within } from '../server/live.js';
+import type { Link } from '#dist/transports/transport.js';
+import { coded, eventually } from '../server/live.js';
+import { joined, testStreamLinks } from './stream-links.js';
 
-/** Keeps all that happens at one end of a link. */
-class Recorder implements LinkHandler {
-  readonly authenticated = true;
-  readonly link: Link;
-  readonly happened: string[] = [];
-  received = '';
+const PLACE = 'tcp://127.0.0.1:0';
 
-  constructor(link: Link) {
-    this.link = link;
-    link.attach(this);
-  }
+testStreamLinks(tcp, () => PLACE);
 
-  handleBytes(bytes: Uint8Array): void {
-    this.received += Buffer.from(bytes).toString();
-  }
-
-  handleDrain(): void {
-    this.happened.push('drain');
-  }
-
-  handleEnd(): void {
-    this.happened.push('end');
-  }
-
-  handleClosed(): void {
-    this.happened.push('closed');
-  }
-
-  write(text: string): boolean {
-    return this.link.write(Buffer.from(text));
-  }
-}
-
-async function joined(t: TestContext): Promise<{ listener: Listener; here: Recorder; there: Recorder }> {
-  let there: Recorder | undefined;
-  const listener = await tcp.listen(new URL('tcp://127.0.0.1:0'), (link) => {
-    there = new Recorder(link);
-  });
-  const here = new Recorder(
-    await tcp.connect(new URL(listener.url), { signal: new AbortController().signal }),
-  );
-  await eventually(() => there !== undefined, 'the other end');
-  t.after(async () => {
-    await listener.close();
-    for (const end of [here, there!]) end.link.destroy();
-  });
-  return { listener, here, there: there! };
-}
-
-test('bytes arrive in order, both ways, and each end knows where the other is', async (t) => {
-  const { listener, here, there } = await joined(t);
-  for (const word of ['one ', 'two ', 'three']) here.write(word);
-  there.write('back');
-  await eventually(() => there.received.length === 13 && here.received.length === 4, 'the bytes');
-  assert.equal(there.received, 'one two three');
-  assert.equal(here.received, 'back');
+test('each end knows where the other is', async (t) => {
+  const { listener, here, there } = await joined(t, tcp, PLACE);
   assert.equal(`tcp://${here.link.peer}`, listener.url);
   assert.equal(here.link.address, '127.0.0.1');
   assert.equal(there.link.transport, 'tcp');
 });
 
-test('close() sends what was written first; the other end hears the end, and both hear that it is over once', async (t) => {
-  const { here, there } = await joined(t);
-  here.write('x'.repeat(300_000));
-  here.link.close();
-  await eventually(() => there.happened.includes('closed') && here.happened.includes('closed'), 'the end');
-  assert.equal(there.received.length, 300_000);
-  assert.deepEqual(there.happened, ['end', 'closed']);
-  assert.equal(here.happened.filter((what) => what === 'closed').length, 1);
-});
-
-test('destroy() ends both at once, and writing afterwards is harmless', async (t) => {
-  const { here, there } = await joined(t);
-  here.link.destroy();
-  await eventually(() => there.happened.includes('closed') && here.happened.includes('closed'), 'the end');
-  assert.equal(here.write('too late'), true);
-  here.link.close();
-  here.link.destroy();
-  assert.equal(here.happened.filter((what) => what === 'closed').length, 1);
-});
-
-test('a link that is not read says so to its writer, and drains when it is read again', async (t) => {
-  const { here, there } = await joined(t);
-  there.link.pause();
-  let written = 0;
-  const block = 'x'.repeat(65_536);
-  const fill = async () => {
-    while (here.write(block) || (await drains(here))) written += block.length;
-    written += block.length;
-  };
-  await within(fill(), 'a full line');
-  assert.ok(there.received.length <= 65_536, 'a paused link goes on reading');
-  there.link.resume();
-  await eventually(() => there.received.length === written, 'all bytes');
-  assert.ok(here.happened.includes('drain'));
-});
-
-test('a listener that closes takes no more links and leaves the open ones alone', async (t) => {
-  const { listener, here, there } = await joined(t);
-  await listener.close();
-  const late = tcp.connect(new URL(listener.url), { signal: new AbortController().signal });
-  await assert.rejects(late, coded('TransportError', 'unreachable'));
-  here.write('still open');
-  await eventually(() => there.received === 'still open', 'the bytes');
-});
-
-test('an address that is taken is an error with its name and the cause', async (t) => {
-  const { listener } = await joined(t);
+test('an address that is taken is an error with the cause', async (t) => {
+  const { listener } = await joined(t, tcp, PLACE);
   await assert.rejects(
     tcp.listen(new URL(listener.url), () => {}),
-    (error: Error) =>
-      (error.cause as { code: string }).code === 'EADDRINUSE' &&
-      error.message.includes(new URL(listener.url).host),
+    (error: Error) => (error.cause as { code: string }).code === 'EADDRINUSE',
   );
 });
 
@@ -175,13 +79,3 @@ test('a local address that cannot be used is an error with both addresses and wh
     coded('TransportError', 'unreachable', new RegExp(`to ${host} from ::1: .*do not go together`)),
   );
 });
-
-/** Whether a full line drains within a while. */
-async function drains(end: Recorder): Promise<boolean> {
-  const before = end.happened.length;
-  const deadline = performance.now() + 300;
-  while (end.happened.length === before && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  return end.happened.length > before;
-}
