@@ -247,6 +247,7 @@ test('a message that went to a session that broke is not sent again by the next 
   const { session } = client;
   first.child.kill('SIGKILL');
   await eventually(() => session!.closed, 'the end of the session');
+  await first.exit;
   assert.equal(session!.stats.messagesUnconfirmed, 1, 'which is told');
   const received: string[] = [];
   await serveAt(t, first.url, async (next) => {
