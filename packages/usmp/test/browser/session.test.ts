@@ -21,6 +21,7 @@ declare const usmp: typeof Usmp;
 declare let session: Usmp.USMPSession;
 declare let client: Usmp.USMPClient;
 declare let ended: Promise<string>;
+declare let told: string[];
 
 /** Opens a page that has a `client`, its open `session`, and `ended`, the code with which that will end. */
 async function openSession(openPage: OpenPage, url: string): Promise<Page> {
@@ -267,6 +268,35 @@ function echoAnew(page: Page): Promise<string> {
     return answer;
   });
 }
+
+testInChromium(
+  'a page that stays connected comes back by itself, with what was sent meanwhile, and goes on receiving',
+  async (t, openPage) => {
+    const first = await startWebServer(t);
+    const line = await lineTo(t, first.url);
+    const page = await openPage();
+    await page.evaluate(
+      async (options) => {
+        const made = new usmp.USMPClient({ ...options, reconnect: { base: 50, cap: 200 } });
+        const told: string[] = [];
+        made.on('connect', () => told.push('connect'));
+        made.on('disconnect', (_, { code }) => told.push(`disconnect ${code}`));
+        Object.assign(globalThis, { client: made, told });
+        await made.connect();
+      },
+      { url: line.url, psk: PSK },
+    );
+    await first.server.close();
+    line.cut();
+    await page.waitForFunction(() => client.session === undefined);
+    await page.evaluate(() => void client.send('meanwhile'));
+    line.redirect((await startWebServer(t)).url);
+    const answer = page.evaluate(async () => new TextDecoder().decode(await client.recv()));
+    assert.equal(await within(answer, 'the answer'), 'meanwhile');
+    assert.deepEqual(await page.evaluate(() => told), ['connect', 'disconnect bye', 'connect']);
+    await page.evaluate(() => client.disconnect());
+  },
+);
 
 testInChromium('a page that closes says BYE, and what it sent before still arrives', async (t, openPage) => {
   const { page, there } = await bothEnds(t, openPage);
