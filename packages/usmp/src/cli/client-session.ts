@@ -77,7 +77,8 @@ async function open(
     if (stop.aborted) return undefined;
     const reason = error instanceof USMPError ? refusalOf(error) : undefined;
     if (json && reason !== undefined) {
-      events.refused({ deviceId: client.deviceId, peer: new URL(url).host, reason });
+      const { host, pathname } = new URL(url);
+      events.refused({ deviceId: client.deviceId, peer: host || pathname, reason });
     }
     throw error;
   }

@@ -19,6 +19,7 @@ import { KEY_HELP } from './key-options.js';
 import { show, showInLine } from './message-text.js';
 import { collect, numberFrom } from './option-values.js';
 import { measureRoundTrip, printStats } from './session-stats.js';
+import { URL_HELP } from './url-help.js';
 
 interface ConnectOptions extends ClientOptions {
   readonly send?: readonly string[];
@@ -38,7 +39,7 @@ export function addConnect(program: Command): void {
     .description(
       'Sends messages and waits for one reply to each. Without --send and --file the messages are the lines of standard input.',
     )
-    .argument('<url>', 'such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9000');
+    .argument('<url>', 'such as tcp://127.0.0.1:9000');
   addKeyLogOption(addClientOptions(command))
     .option('--send <text>', 'message to send; repeatable', collect)
     .option('--file <file>', `send the content of a file as one message, up to ${MAX_MESSAGE} bytes`)
@@ -47,7 +48,8 @@ export function addConnect(program: Command): void {
     .option('--stats', 'in the end print round trip, messages, bytes and losses, on stderr')
     .addHelpText(
       'after',
-      `${KEY_HELP}
+      `${URL_HELP}
+${KEY_HELP}
 ${EXIT_CODES_HELP}
 
 Example:

@@ -12,6 +12,7 @@ import { EXIT_CODES_HELP } from './exit-codes.js';
 import { roundTime, sessionFields, writeEvent } from './json-events.js';
 import { KEY_HELP } from './key-options.js';
 import { count, numberFrom } from './option-values.js';
+import { URL_HELP } from './url-help.js';
 
 interface PingOptions extends ClientOptions {
   readonly count?: number;
@@ -50,13 +51,14 @@ export function addPing(program: Command): void {
     .command('ping')
     .summary('measure round trips')
     .description('Sends PING and measures the time until PONG, until Ctrl-C or --count, then sums up.')
-    .argument('<url>', 'such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9000');
+    .argument('<url>', 'such as tcp://127.0.0.1:9000');
   addClientOptions(command)
     .option('--count <n>', 'stop after this many (default: go on)', count)
     .option('--interval <ms>', 'from one PING to the next', numberFrom(0, 'milliseconds'), 1_000)
     .addHelpText(
       'after',
-      `${KEY_HELP}
+      `${URL_HELP}
+${KEY_HELP}
 Servers of the Python package close a session that gets more than 8 PINGs a second.
 ${EXIT_CODES_HELP}
 

@@ -17,6 +17,7 @@ import { showInLine } from './message-text.js';
 import { collect } from './option-values.js';
 import { aborted, stopSignal } from './stop-signal.js';
 import { openSwitchboard } from './switchboard.js';
+import { URL_HELP } from './url-help.js';
 
 interface ServeOptions extends KeyOptions, KeyLogOptions {
   readonly listen?: readonly string[];
@@ -37,7 +38,7 @@ export function addServe(program: Command): void {
     )
     .option(
       '--listen <url>',
-      `where to listen, as tcp://HOST:PORT or udp://HOST:PORT; repeatable (default: "${DEFAULT_LISTEN}")`,
+      `where to listen, such as tcp://HOST:PORT; repeatable (default: "${DEFAULT_LISTEN}")`,
       collect,
     );
   addKeyLogOption(addKeyOptions(command))
@@ -50,6 +51,8 @@ export function addServe(program: Command): void {
       `${KEY_HELP}
 The file of --keys is read again on SIGHUP and when it changes; a key that is gone ends its sessions.
 SIGTERM and Ctrl-C say BYE to all devices; a second one ends at once.
+${URL_HELP}
+  wss:// is for clients: a program can attach its server to an HTTPS server
 
 Example:
   npx usmp serve --listen tcp://0.0.0.0:9000 --psk-file key.txt --echo`,

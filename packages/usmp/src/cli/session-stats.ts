@@ -77,9 +77,10 @@ function eventFields(session: USMPSession): object {
 }
 
 function describe(session: USMPSession): string {
-  const { rtt, stats } = session;
+  const { rtt, stats, transport, peer } = session;
+  const where = peer.startsWith(`${transport}:`) ? peer : `${transport}://${peer}`;
   const lines = [
-    `--- ${session.transport}://${session.peer} session statistics ---`,
+    `--- ${where} session statistics ---`,
     `round trip: ${rtt === undefined ? 'unknown' : `${rtt.toFixed(3)} ms`}`,
     `sent: messages ${stats.messagesSent}, bytes ${stats.bytesSent}, frames ${stats.framesSent}`,
     `received: messages ${stats.messagesReceived}, bytes ${stats.bytesReceived}, frames ${stats.framesReceived}`,

@@ -16,6 +16,7 @@ import { numberBetween, numberFrom } from './option-values.js';
 import { MIN_TEST_MESSAGE } from './probe-message.js';
 import { describeError } from './remedies.js';
 import { stopSignal } from './stop-signal.js';
+import { URL_HELP } from './url-help.js';
 
 interface SimulateOptions extends KeyOptions {
   readonly devices: number;
@@ -45,7 +46,7 @@ export function addSimulate(program: Command): void {
     .description(
       'Connects as many devices, lets each send messages at a steady rate to a server that echoes, checks that every message comes back once, unchanged and in order, and sums up.',
     )
-    .argument('<url>', 'such as tcp://127.0.0.1:9000 or udp://127.0.0.1:9000')
+    .argument('<url>', 'such as tcp://127.0.0.1:9000')
     .option('--devices <n>', 'how many', numberBetween(1, MAX_DEVICES, 'a whole number', 1), 10)
     .option('--rate <n>', 'messages a second of each device', numberBetween(0, MAX_RATE, 'a number'), 1)
     .option('--duration <s>', 'send this long; 0 until Ctrl-C', numberFrom(0, 'seconds'), 10)
@@ -72,7 +73,8 @@ export function addSimulate(program: Command): void {
     .option('--json', 'print events as JSON, one a line')
     .addHelpText(
       'after',
-      `${KEY_HELP}
+      `${URL_HELP}
+${KEY_HELP}
 The device ids are 02:SS:SS:NN:NN:NN: the seed, then the device from 0 on; two fleets at a time need two seeds.
 On the IPv4 loopback interface each device has an address of its own, from 127.1.0.1 on, where the system allows it.
 Each device takes a file descriptor, over TCP also at the server: see ulimit -n.
