@@ -1,6 +1,5 @@
 /** What the compliance suite needs to know of a transport, and what all of its promises are tried with. */
 
-import { pathToFileURL } from 'node:url';
 import {
   type ErrorCode,
   USMPClient,
@@ -163,9 +162,4 @@ export async function leavesNothing(before: ReadonlyMap<string, number>, patienc
   await eventually(() => surplus().length === 0, 'handles and timers to be gone', patience).catch((error) => {
     throw new Error(`${error.message}: ${JSON.stringify(surplus())}`, { cause: error });
   });
-}
-
-/** A folder or file of this machine as a module that can be imported. */
-export function moduleURL(path: string): string {
-  return pathToFileURL(path).href;
 }

@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { USMPClient, USMPServer } from '#dist/index.js';
 import { unix } from '#dist/transports/unix.js';
 import { assertServes, coded, echo, eventually, PSK, type Scope, startServer } from '../server/live.js';
@@ -132,27 +133,33 @@ test('the mode is that of the URL, and else what the umask leaves', async (t) =>
 });
 
 test('before its mode holds, nobody can reach a socket', async (t) => {
-  const folder = await freeFolder(t);
-  const seen: number[] = [];
-  let watching = true;
-  const watch = async () => {
-    while (watching) {
-      for (const name of await readdir(folder)) {
-        const stat = await lstat(join(folder, name)).catch(() => undefined);
-        if (stat !== undefined) seen.push(stat.mode & 0o777);
-      }
-    }
-  };
-  const watched = watch();
-  for (let i = 0; i < 50; i++) {
-    const listener = await unix.listen(new URL(`unix:${folder}/x.sock?mode=600`), () => {});
+  const path = await freePath(t);
+  const stop = new Uint8Array(new SharedArrayBuffer(1));
+  // In a thread of its own, so that it sees what is there between two calls of this one.
+  const watcher = new Worker(
+    `const { lstatSync } = require('node:fs');
+     const { parentPort, workerData } = require('node:worker_threads');
+     const modes = new Set();
+     const { path, stop } = workerData;
+     parentPort.postMessage('ready');
+     while (stop[0] === 0) {
+       const stat = lstatSync(path, { throwIfNoEntry: false });
+       if (stat !== undefined) modes.add(stat.mode & 0o777);
+     }
+     parentPort.postMessage([...modes]);`,
+    { eval: true, workerData: { path, stop } },
+  );
+  t.after(() => watcher.terminate());
+  await once(watcher, 'message');
+  for (let i = 0; i < 200; i++) {
+    const listener = await unix.listen(new URL(`unix:${path}?mode=600`), () => {});
     await listener.close();
   }
-  watching = false;
-  await watched;
-  assert.ok(seen.length > 0);
+  const told = once(watcher, 'message');
+  stop[0] = 1;
+  const [modes] = (await told) as [number[]];
   assert.deepEqual(
-    seen.filter((mode) => (mode & 0o077) !== 0),
+    modes.filter((mode) => mode !== 0o600),
     [],
   );
 });
