@@ -9,9 +9,10 @@ import type { Connection, ConnectionEvent, ConnectionSettings } from './core/con
 import { DatagramConnection } from './core/datagram-connection.js';
 import type { ClientCredentials } from './core/handshake.js';
 import { CLOSE_TIMEOUT } from './core/limits.js';
+import { SerialConnection } from './core/serial-connection.js';
 import { StreamConnection } from './core/stream-connection.js';
 import type { Deadlines, Timed } from './deadlines.js';
-import type { Link, LinkHandler, Transport } from './transports/transport.js';
+import type { Framing, Link, LinkHandler, Transport } from './transports/transport.js';
 import { atEndOfTurn, nextTurn } from './turns.js';
 
 /** Who acts on what a connection has to tell. */
@@ -23,6 +24,12 @@ export interface PeerOwner {
   handleGone(peer: Peer): void;
 }
 
+const CONNECTIONS = {
+  stream: StreamConnection,
+  datagram: DatagramConnection,
+  serial: SerialConnection,
+} satisfies Record<Framing, unknown>;
+
 /** A connection for the links of a transport: a client's with its credentials, a server's without. */
 export function makeConnection(
   { framing }: Transport,
@@ -30,8 +37,7 @@ export function makeConnection(
   now: number,
   client?: ClientCredentials,
 ): Connection {
-  const Type = framing === 'stream' ? StreamConnection : DatagramConnection;
-  return new Type(settings, now, client);
+  return new CONNECTIONS[framing](settings, now, client);
 }
 
 /** The driver of one connection. */

@@ -18,10 +18,11 @@ import { checkNumber } from '../options.js';
 import { makeConnection, Peer } from '../peer.js';
 import type { USMPSession } from '../session.js';
 import { SessionDriver, type SessionObserver } from '../session-driver.js';
+import { Slots } from '../slots.js';
 import { nodeTransports } from '../transports/node.js';
 import type { Link, Listener, Transport } from '../transports/transport.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
-import { Backoff, HalfOpenSlots } from './admission.js';
+import { Backoff } from './admission.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
 import { readOptions, type ServerConfig, type USMPServerOptions } from './options.js';
 import { explain, type Refusal, RefusalLog, type RefusalReason, reasonOf } from './refusal.js';
@@ -82,7 +83,7 @@ export class USMPServer {
   readonly #config: ServerConfig;
   readonly #refusalLog: RefusalLog;
   readonly #deadlines = new Deadlines();
-  readonly #halfOpen: HalfOpenSlots<HalfOpen>;
+  readonly #halfOpen: Slots<HalfOpen>;
   readonly #backoff: Backoff;
   readonly #emitter = new Emitter<USMPServerEvents>();
   readonly #gatekeeper: Gatekeeper;
@@ -116,7 +117,7 @@ export class USMPServer {
     const config = readOptions(options);
     this.#config = config;
     this.#keyRing = config.keyRing;
-    this.#halfOpen = new HalfOpenSlots(config.maxHalfOpen, config.maxHalfOpenPerAddress);
+    this.#halfOpen = new Slots(config.maxHalfOpen, config.maxHalfOpenPerAddress);
     this.#backoff = new Backoff(config.backoff, BACKOFF_PAIRS, BACKOFF_MEMORY);
     this.#refusalLog = new RefusalLog(config.logger);
     this.#gatekeeper = {
@@ -291,7 +292,7 @@ export class USMPServer {
     if (this.#state !== 'listening') return link.destroy();
     const now = this.#deadlines.now();
     const halfOpen = new HalfOpen(this.#gatekeeper, link.address);
-    const connection = makeConnection(transport, this.#config.settings, now);
+    const connection = makeConnection(transport, this.#config.settings[transport.framing], now);
     const peer = new Peer(link, connection, this.#deadlines, halfOpen);
     halfOpen.peer = peer;
     this.#peers.add(peer);

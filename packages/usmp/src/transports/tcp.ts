@@ -90,7 +90,8 @@ interface HandledSocket extends net.Socket {
   [HANDLER]?: LinkHandler;
 }
 
-class TcpLink implements Link {
+/** One connection. */
+export class TcpLink implements Link {
   readonly #socket: HandledSocket;
   readonly transport = 'tcp';
   readonly #address: string;
@@ -107,6 +108,11 @@ class TcpLink implements Link {
 
   get address(): string {
     return limitKey(this.#address);
+  }
+
+  /** Lets the system find out, after `delay` milliseconds without a sign of life, whether the peer is still there. */
+  keepAlive(delay: number): void {
+    this.#socket.setKeepAlive(true, delay);
   }
 
   attach(handler: LinkHandler): void {
