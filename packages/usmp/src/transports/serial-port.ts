@@ -18,6 +18,12 @@ export interface PortName {
   readonly baudRate: number;
 }
 
+/** How often a port is asked whether it is still there. Milliseconds. */
+const WATCH_INTERVAL = 1_000;
+
+/** What the system says of one that is not. */
+const GONE = /input\/output error|bad file descriptor|no such device/i;
+
 /** Ports that are about to be closed. Until that is done the system lets nobody open them, and us neither. */
 const closing = new Map<string, Promise<void>>();
 
@@ -68,8 +74,8 @@ async function loadPackage(): Promise<typeof import('serialport')> {
   }
 }
 
-/** The package has no codes for its errors, only the words of the system. */
-async function openError(path: string, role: Role, error: Error): Promise<TransportError> {
+/** Why a port cannot be opened. The package has no codes for its errors, only the words of the system. */
+export async function openError(path: string, role: Role, error: Error): Promise<TransportError> {
   const because = { cause: error };
   if (/no such file|file not found|no such device/i.test(error.message)) {
     const message = `there is no serial port ${path}: plug it in, or correct the name${await knownPorts()}`;
@@ -117,6 +123,7 @@ export class PortLink implements Link {
   readonly #port: SerialPort;
   readonly #closed: Promise<void>;
   #tellClosed!: () => void;
+  readonly #watch: ReturnType<typeof setInterval>;
   #leaving = false;
 
   constructor(port: SerialPort) {
@@ -128,6 +135,7 @@ export class PortLink implements Link {
     // The stream may have given up, after an error, before the port is closed.
     port.on('close', () => this.#shut());
     port.on('error', () => this.#shut());
+    this.#watch = setInterval(() => this.#look(), WATCH_INTERVAL);
   }
 
   attach(handler: LinkHandler): void {
@@ -165,6 +173,16 @@ export class PortLink implements Link {
     this.#shut();
   }
 
+  /**
+   * The package takes a read of nothing, which is how Linux says that a device was unplugged in the middle of a read, for
+   * a reason to read once more, without end.
+   */
+  #look(): void {
+    this.#port.port?.getBaudRate().catch(({ message }: Error) => {
+      if (GONE.test(message)) this.#shut();
+    });
+  }
+
   /** Closes the port, or takes note that it is closed. */
   #shut(): void {
     const port = this.#port;
@@ -172,6 +190,7 @@ export class PortLink implements Link {
       closing.set(port.path, this.#closed);
       port.close(() => this.#shut());
     } else if (!port.closing) {
+      clearInterval(this.#watch);
       if (closing.get(port.path) === this.#closed) closing.delete(port.path);
       this.#tellClosed();
     }
