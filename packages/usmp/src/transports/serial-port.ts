@@ -5,6 +5,7 @@
  */
 
 import { readdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SerialPort } from 'serialport';
 import { ArgumentError, TransportError } from '../core/errors.js';
 import type { AbortSignalLike } from '../waiting.js';
@@ -23,6 +24,16 @@ const WATCH_INTERVAL = 1_000;
 
 /** What the system says of one that is not. */
 const GONE = /input\/output error|bad file descriptor|no such device/i;
+
+/**
+ * How long to wait for a lock, and how often to try, in milliseconds: the system keeps that of a port that was closed for
+ * as long as a read of it is under way.
+ */
+const LOCK_PATIENCE = 500;
+const LOCK_INTERVAL = 25;
+
+/** What the package says when somebody else has the lock. */
+const LOCKED = /cannot lock port/i;
 
 /** Ports that are about to be closed. Until that is done the system lets nobody open them, and us neither. */
 const closing = new Map<string, Promise<void>>();
@@ -50,10 +61,14 @@ export async function openPort(name: PortName, role: Role, signal?: AbortSignalL
 async function open({ path, baudRate }: PortName, role: Role): Promise<PortLink> {
   const { SerialPort } = await loadPackage();
   await closing.get(path);
-  const port = new SerialPort({ path, baudRate, autoOpen: false });
-  const error = await new Promise<Error | null>((resolve) => port.open(resolve));
-  if (error !== null) throw await openError(path, role, error);
-  return new PortLink(port);
+  const giveUpAt = performance.now() + LOCK_PATIENCE;
+  for (;;) {
+    const port = new SerialPort({ path, baudRate, autoOpen: false });
+    const error = await new Promise<Error | null>((resolve) => port.open(resolve));
+    if (error === null) return new PortLink(port);
+    if (!LOCKED.test(error.message) || performance.now() > giveUpAt) throw await openError(path, role, error);
+    await delay(LOCK_INTERVAL);
+  }
 }
 
 async function loadPackage(): Promise<typeof import('serialport')> {
@@ -81,7 +96,7 @@ export async function openError(path: string, role: Role, error: Error): Promise
     const message = `there is no serial port ${path}: plug it in, or correct the name${await knownPorts()}`;
     return new TransportError('unreachable', message, because);
   }
-  if (/cannot lock port|resource busy|temporarily unavailable/i.test(error.message)) {
+  if (/cannot lock port|resource busy/i.test(error.message)) {
     const message = `another program has the serial port ${path} open: close it there`;
     return new TransportError(role === 'listen' ? 'address_in_use' : 'unreachable', message, because);
   }
