@@ -56,7 +56,7 @@ export class SerialConnection extends StreamConnection {
 
   protected override advanceHandshake(reply: Uint8Array | undefined, now: number): void {
     super.advanceHandshake(reply, now);
-    this.#challenge = this.handshakeState === 'HELLO_ACK' ? reply : undefined;
+    this.#challenge = this.handshakeState === 'HELLO_ACK' ? (reply ?? this.#challenge) : undefined;
   }
 
   /** Without BYE the other side would go on into the void until its idle time is over. */

@@ -232,7 +232,7 @@ testWithPorts(
       await port.unplug();
       clearInterval(chatter);
       await eventually(() => live.server.sessions.size === 0, 'the end of the session');
-      await live.server.close();
+      await live.server.close({ timeout: 0 });
     }
   },
 );
