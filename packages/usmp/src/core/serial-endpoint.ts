@@ -56,9 +56,7 @@ export class SerialEndpoint<Peer extends SerialPeer> {
    * @returns whether a handshake begins: then make a peer, hand it to `add`, and give it the frame
    */
   handleFrame(frame: Frame, now: number): boolean {
-    if (frame.type === FrameType.HELLO && frame.payload.length === HELLO_LENGTH) {
-      return this.#onHello(frame, now);
-    }
+    if (frame.type === FrameType.HELLO) return this.#onHello(frame, now);
     const peer = isHandshakeType(frame.type) ? this.#handshake() : this.#session();
     peer?.handleFrame(frame.bytes);
     return false;
@@ -100,7 +98,7 @@ export class SerialEndpoint<Peer extends SerialPeer> {
   }
 
   #onHello(frame: Frame, now: number): boolean {
-    if (!this.#beginnings.take(now)) return false;
+    if (frame.payload.length !== HELLO_LENGTH || !this.#beginnings.take(now)) return false;
     const handshake = this.#handshake();
     const isRepeat = handshake !== undefined && sameBytes(frame.payload, this.#entry!.hello);
     if (isRepeat) handshake.handleFrame(frame.bytes);

@@ -105,6 +105,14 @@ test('frames of a handshake go nowhere while none is under way, and never to a s
   assert.deepEqual(peers[0]!.take(), []);
 });
 
+test('a HELLO of another length has no effect, such as the one with a cookie', () => {
+  const { endpoint, peers } = line('handshake');
+  for (const length of [0, 37, 39, 54]) {
+    assert.equal(endpoint.handleFrame(frame(FrameType.HELLO, length), 0), false);
+  }
+  assert.deepEqual(peers[0]!.take(), []);
+});
+
 test('a session goes on, and gets its frames, while a handshake beside it is under way', () => {
   const { endpoint, peers } = line('open', 'handshake');
   const [session, handshake] = peers as [Recorder, Recorder];

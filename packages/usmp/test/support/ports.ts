@@ -44,10 +44,10 @@ export class PortBench {
     this.folder = folder;
   }
 
-  /** A port that the test itself holds the other end of. */
-  async plug(name: string): Promise<Port> {
+  /** A port that the test itself holds the other end of, or something else that socat knows. */
+  async plug(name: string, otherEnd = 'stdio'): Promise<Port> {
     const path = join(this.folder, name);
-    const port = new Port(path, spawn(this.#socat, [`pty,raw,echo=0,link=${path}`, 'stdio']));
+    const port = new Port(path, spawn(this.#socat, [`pty,raw,echo=0,link=${path}`, otherEnd]));
     this.#t.after(() => port.unplug());
     for (;;) {
       if (await isThere(path)) return port;

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { USMPClient, type USMPClientOptions, USMPServer, type USMPSession } from '#dist/index.js';
 import { nodeTransports } from '#dist/transports/node.js';
 import { openError } from '#dist/transports/serial-port.js';
@@ -26,6 +29,8 @@ import { pattern } from '../support/bytes.js';
 import { type Cable, type PortBench, testWithPorts, unharmed } from '../support/ports.js';
 import { SeededRandom } from '../support/random.js';
 import { DATA, lineOf, RawLine } from '../support/raw-line.js';
+
+const LIBRARY = import.meta.resolve('#dist/index.js');
 
 /** Finds out within a second or two that nobody is there. */
 const IMPATIENT = { keepaliveInterval: 300, idleTimeout: 1_500 };
@@ -70,6 +75,13 @@ testWithPorts('both ends are called by their ports, and the listener by its URL'
   assert.deepEqual(live.server.urls, [cable.server.url]);
   assert.deepEqual([session.peer, session.transport], [cable.device.path, 'serial']);
   assert.deepEqual([there.peer, there.transport], [cable.server.path, 'serial']);
+});
+
+testWithPorts('a port on another machine reaches a serial+tcp listener by way of socat', async (t, bench) => {
+  const live = await startServer(t, echo, { listen: 'serial+tcp://127.0.0.1:0' });
+  const port = await bench.plug('remote', `tcp:127.0.0.1:${live.port},nodelay`);
+  for (let i = 0; i < 3; i++) await assertServes(live, { url: port.url });
+  assert.equal(port.process.exitCode, null, 'the connection was closed with a session');
 });
 
 testWithPorts('a device may say anything before HELLO, such as where it was built', async (t, bench) => {
@@ -346,6 +358,47 @@ testWithPorts('what is no serial port, or not there, is an error that says so', 
   );
 });
 
+test('without the package serialport, the error says how to get it', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'usmp-without-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const hooks = join(folder, 'hooks.mjs');
+  await writeFile(
+    hooks,
+    `export function resolve(name, context, next) {
+      if (name !== 'serialport') return next(name, context);
+      throw Object.assign(new Error('no serialport here'), { code: 'ERR_MODULE_NOT_FOUND' });
+    }`,
+  );
+  const output = await runScript(
+    folder,
+    `import { register } from 'node:module';
+    register(${JSON.stringify(pathToFileURL(hooks).href)});
+    const { USMPClient } = await import(${JSON.stringify(LIBRARY)});
+    const client = new USMPClient({ psk: ${JSON.stringify(PSK)}, url: 'serial:/dev/ttyUSB0' });
+    await client.connect().catch(({ name, message }) => console.log(name, message));`,
+  );
+  assert.match(output, /^ArgumentError .*npm install serialport/);
+});
+
+testWithPorts('nothing of a port keeps a process alive after close()', async (_t, bench) => {
+  const [port, other] = [await bench.plug('server'), await bench.plug('device')];
+  const output = await runScript(
+    bench.folder,
+    `import { USMPClient, USMPServer } from ${JSON.stringify(LIBRARY)};
+    const psk = ${JSON.stringify(PSK)};
+    const server = new USMPServer({ psk, listen: [${JSON.stringify(port.url)}, 'serial+tcp://127.0.0.1:0'] });
+    server.onSession((session) => session.recv());
+    await server.listen();
+    const device = new USMPClient({ psk, url: server.urls[1] });
+    await device.connect();
+    const alone = new USMPClient({ psk, url: ${JSON.stringify(other.url)}, handshakeTimeout: 100 });
+    await alone.connect().catch(({ code }) => console.log(code));
+    await server.close({ timeout: 100 });
+    console.log('closed');`,
+  );
+  assert.equal(output, 'handshake_timeout\nclosed\n');
+});
+
 test('a port without permission is an error that says what to do about it', async () => {
   const denied = await openError(
     '/dev/ttyUSB0',
@@ -406,4 +459,16 @@ function damaged(bytes: Uint8Array, random: SeededRandom): Uint8Array {
     else out.push(byte);
   }
   return Uint8Array.from(out);
+}
+
+/** Runs a script in a process of its own, which has to come to its end by itself. Gives what it prints. */
+async function runScript(folder: string, script: string): Promise<string> {
+  const file = join(folder, 'script.mjs');
+  await writeFile(file, script);
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [file], { timeout: 20_000 }, (error, output, complaints) => {
+      if (error === null) resolve(output);
+      else reject(new Error(`${error.message}\n${output}${complaints}`));
+    });
+  });
 }
