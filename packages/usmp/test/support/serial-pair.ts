@@ -31,6 +31,8 @@ export interface SerialOptions {
   readonly clientKey?: Uint8Array;
   /** The answer to `keys-wanted`; undefined leaves the question open. */
   readonly serverKeys?: readonly Uint8Array[] | undefined;
+  /** The server closes the session before as soon as the device has opened another, as servers do. */
+  readonly replacing?: boolean;
 }
 
 /** A connection and what it has told. */
@@ -150,6 +152,7 @@ export class SerialPair {
       moved = true;
       end.events.push(event);
       if (event.type === 'keys-wanted') this.#answer(end);
+      if (event.type === 'open' && this.#options.replacing) this.#closeOthers(end);
     }
     const bytes = end.connection.pollTransmit(this.now);
     if (bytes !== undefined && (from === 'client' || this.endpoint.maySpeak(end))) {
@@ -163,6 +166,14 @@ export class SerialPair {
   #answer(end: SerialEnd): void {
     const keys = 'serverKeys' in this.#options ? this.#options.serverKeys : [PSK];
     if (keys !== undefined) end.connection.provideKeys(keys, this.now);
+  }
+
+  #closeOthers(newest: SerialEnd): void {
+    for (const end of this.endpoint.peers) {
+      if (end === newest) continue;
+      end.connection.close(this.now);
+      this.#drain(end, 'server');
+    }
   }
 
   #send(from: 'client' | 'server', frames: Uint8Array): void {
