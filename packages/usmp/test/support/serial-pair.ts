@@ -152,7 +152,7 @@ export class SerialPair {
       moved = true;
       end.events.push(event);
       if (event.type === 'keys-wanted') this.#answer(end);
-      if (event.type === 'open' && this.#options.replacing) this.#closeOthers(end);
+      if (event.type === 'open' && from === 'server' && this.#options.replacing) this.#closeOthers(end);
     }
     const bytes = end.connection.pollTransmit(this.now);
     if (bytes !== undefined && (from === 'client' || this.endpoint.maySpeak(end))) {
