@@ -46,6 +46,17 @@ async function wired(
   return { live, device: cable.device.url, cable };
 }
 
+/** The next bytes in a direction are lost; resolves when that has happened. */
+function swallowing(cable: Cable, direction: 'up' | 'down'): Promise<void> {
+  return new Promise((resolve) => {
+    cable[direction] = () => {
+      cable[direction] = unharmed;
+      resolve();
+      return new Uint8Array(0);
+    };
+  });
+}
+
 async function assertEchoes(session: USMPSession, message = 'are you there?'): Promise<void> {
   await session.send(message);
   assert.equal(text(await session.recv({ timeout: 10_000 })), message);
@@ -197,9 +208,9 @@ testWithPorts('clients follow each other on one line, also one that went without
   const { live, device, cable } = await wired(t, bench);
   for (let i = 0; i < 3; i++) await assertServes(live, { url: device });
   const vanished = await connect(t, live, { url: device });
-  cable.up = () => new Uint8Array(0);
+  const swallowed = swallowing(cable, 'up');
   await vanished.close();
-  cable.up = unharmed;
+  await within(swallowed, 'BYE');
   assert.equal(live.server.sessions.size, 1);
   await assertServes(live, { url: device });
   await eventually(() => live.server.sessions.size === 0, 'the end of both sessions');
@@ -288,9 +299,9 @@ testWithPorts(
     const second = await startServer(t, echo, { listen: cable.server.url });
     const another = await client.connect();
     await assertEchoes(another);
-    cable.down = () => new Uint8Array(0);
+    const swallowed = swallowing(cable, 'down');
     await second.server.close();
-    cable.down = unharmed;
+    await within(swallowed, 'BYE');
     await startServer(t, echo, { listen: cable.server.url });
     await assert.rejects(another.recv({ timeout: 10_000 }), coded('ConnectionClosedError', 'idle_timeout'));
     await assertEchoes(await client.connect());
