@@ -25,7 +25,7 @@ export interface ClientOptions extends SessionLimits {
   readonly url?: string;
   /** `aa:bb:cc:dd:ee:ff`, or six bytes; default random and locally administered, one for this client object. */
   readonly deviceId?: string | Uint8Array;
-  /** For a whole handshake, once the connection is open; default 10,000. */
+  /** For a whole handshake, once the connection is open; default 10,000, on serial lines 30,000. */
   readonly handshakeTimeout?: number;
   /** Send PING after this long without sending, or without hearing; default 30,000, 0 for never. */
   readonly keepaliveInterval?: number;
@@ -107,12 +107,15 @@ export function readClientOptions(
   if (options.psk === undefined)
     throw new ArgumentError('invalid_argument', 'psk is missing: give the key of this device');
   const keepaliveTimeout = number('keepaliveTimeout', options.keepaliveTimeout, limits.KEEPALIVE_TIMEOUT);
+  const server = transports.find(url, 'connect');
+  const isSerial = server.transport.framing === 'serial';
+  const handshakeTimeout = isSerial ? limits.SERIAL_HANDSHAKE_TIMEOUT : limits.HANDSHAKE_TIMEOUT;
   return {
-    server: transports.find(url, 'connect'),
+    server,
     credentials: { deviceId: deviceIdBytes(options.deviceId, crypto), psk: keyBytes(options.psk) },
     settings: {
       crypto,
-      handshakeTimeout: number('handshakeTimeout', options.handshakeTimeout, limits.HANDSHAKE_TIMEOUT),
+      handshakeTimeout: number('handshakeTimeout', options.handshakeTimeout, handshakeTimeout),
       keepaliveInterval: number('keepaliveInterval', options.keepaliveInterval, limits.KEEPALIVE_INTERVAL),
       ...(keepaliveTimeout > 0 && { keepaliveTimeout }),
       keepaliveMisses: number('keepaliveMisses', options.keepaliveMisses, limits.KEEPALIVE_MISSES),

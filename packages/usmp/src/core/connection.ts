@@ -187,7 +187,7 @@ export abstract class Connection {
     if (this.phase === 'handshake' && now >= this.#handshakeDeadline) {
       this.fail(this.errorForTimeout());
     } else if (this.phase === 'open') {
-      if (now >= this.#idleAt()) this.fail(new ConnectionClosedError('idle_timeout'));
+      if (now >= this.#idleAt()) this.abandon(new ConnectionClosedError('idle_timeout'), now);
       else if (now >= this.#keepaliveAt()) this.#keepAlive(now);
     }
   }
@@ -418,6 +418,11 @@ export abstract class Connection {
     this.phase = 'closed';
     this.handshake?.wipe();
     this.emit({ type: 'closed', error, bye });
+  }
+
+  /** Closes because of what the peer did, or did not do. */
+  protected abandon(error: unknown, _now: number): void {
+    this.fail(error);
   }
 
   protected logKeys(): void {

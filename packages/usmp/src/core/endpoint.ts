@@ -32,6 +32,7 @@ import {
   STRAY_REPORTS,
   TURNED_AWAY_TIME,
 } from './limits.js';
+import { ReportLimit, TokenBucket } from './rate-limit.js';
 import { isUtack, parseUtack, utackHeader } from './utack.js';
 
 /** Where a datagram came from. */
@@ -78,8 +79,7 @@ export class Endpoint<Peer extends EndpointPeer> {
   readonly #beginnings = new AddressLimit();
   readonly #entries = new Map<string, Entry<Peer>>();
   readonly #departed = new Departed();
-  #reportSecond = 0;
-  #reports = 0;
+  readonly #reports = new ReportLimit(STRAY_REPORTS);
 
   constructor(crypto: CryptoProvider) {
     this.#cookies = new CookieJar(crypto);
@@ -144,7 +144,7 @@ export class Endpoint<Peer extends EndpointPeer> {
       parseDatagram(datagram);
     } catch (error) {
       if (!(error instanceof VersionError) || error.code !== 'version_1') return undefined;
-      if (!this.#mayReport(now)) return undefined;
+      if (!this.#reports.take(now)) return undefined;
       return { type: 'stray', error };
     }
     const length = datagram.length - HEADER_LENGTH;
@@ -163,16 +163,6 @@ export class Endpoint<Peer extends EndpointPeer> {
       return undefined;
     }
     return { type: 'begin', hello: datagram };
-  }
-
-  /** They cost their sender nothing, so they must cost us little. */
-  #mayReport(now: number): boolean {
-    const second = Math.floor(now / 1_000);
-    if (second !== this.#reportSecond) {
-      this.#reportSecond = second;
-      this.#reports = 0;
-    }
-    return ++this.#reports <= STRAY_REPORTS;
   }
 }
 
@@ -212,20 +202,16 @@ class CookieJar {
 
 /** A token bucket for each address; the least recently seen is forgotten when there are too many. */
 class AddressLimit {
-  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   /** Whether one more may be had by the address now. */
   take(address: string, now: number): boolean {
-    const bucket = this.#buckets.get(address) ?? { tokens: COOKIE_BURST, at: now };
-    bucket.tokens = Math.min(COOKIE_BURST, bucket.tokens + ((now - bucket.at) * COOKIE_RATE) / 1_000);
-    bucket.at = now;
+    const bucket = this.#buckets.get(address) ?? new TokenBucket(COOKIE_BURST, COOKIE_RATE, now);
     // Deleting first moves the address to the young end of the map.
     this.#buckets.delete(address);
     this.#buckets.set(address, bucket);
     if (this.#buckets.size > COOKIE_ADDRESSES) this.#buckets.delete(this.#buckets.keys().next().value!);
-    if (bucket.tokens < 1) return false;
-    bucket.tokens--;
-    return true;
+    return bucket.take(now);
   }
 }
 

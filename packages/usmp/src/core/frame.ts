@@ -99,6 +99,11 @@ export function encodeFrame(type: FrameType, seq: number, payload: Uint8Array): 
   return frame;
 }
 
+/** The size that a whole frame at `offset` says it has. */
+export function frameLength(bytes: Uint8Array, offset: number): number {
+  return HEADER_LENGTH + readUint16(bytes, offset + 8);
+}
+
 /**
  * The frame that is a whole datagram (§9), as a view of it.
  *

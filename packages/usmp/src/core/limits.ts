@@ -41,6 +41,9 @@ export const MAX_KEYS = 2;
 /** A datagram (§9): one frame. */
 export const MAX_DATAGRAM = HEADER_LENGTH + MAX_PAYLOAD;
 
+/** A block between two zeros of a serial line (§10); the longest frame needs one byte less. */
+export const MAX_BLOCK = 495;
+
 /** MAC of a UTACK (§9.1): a forger has one chance in 2^64 a datagram. */
 export const ACKNOWLEDGEMENT_MAC_LENGTH = 8;
 
@@ -126,6 +129,21 @@ export const MAX_HTTP_FIELDS = 128;
 
 /** Time for a whole handshake (§3.5); arriving bytes do not restart it. */
 export const HANDSHAKE_TIMEOUT = 10_000;
+
+/**
+ * The same on serial lines (§10): X25519 takes an 8-bit device 8 s, the line itself some of the rest, and a damaged frame
+ * costs another try.
+ */
+export const SERIAL_HANDSHAKE_TIMEOUT = 30_000;
+
+/** On a serial line, a client begins anew when its HELLO has gone unanswered for this long (§10). */
+export const HELLO_PATIENCE = 5_000;
+
+/**
+ * The same for its HELLO_ACK (§10): longer, as a slow server may still work on it, and as each try with a wrong key
+ * counts as a failure there.
+ */
+export const HELLO_ACK_PATIENCE = 10_000;
 
 /** A client sends PING after this long without sending (§6.2): half of what servers tolerate. */
 export const KEEPALIVE_INTERVAL = 30_000;
@@ -225,3 +243,21 @@ export const FAREWELL_TIME = 15_000;
  * and reported one by one, and not so long that a place that becomes free meanwhile is of no use to it.
  */
 export const TURNED_AWAY_TIME = 3_000;
+
+/** HELLOs of one serial line that are answered at once (§10): a device that is reset again and again. */
+export const HELLO_BURST = 16;
+
+/** The same a second, from then on. Each costs a key pair and a look-up. */
+export const HELLO_RATE = 2;
+
+/**
+ * Frames for a session whose application does not read, while its serial line is read on so that a HELLO is heard; beyond
+ * that the line has to wait. Bytes, with what the objects take.
+ */
+export const MAX_HELD_BACK = 65_536;
+
+/** Connections of `serial+tcp` without an open session, since no time runs for them before HELLO; the oldest gives way. */
+export const MAX_IDLE_LINES = 1_024;
+
+/** The same for one address. */
+export const MAX_IDLE_LINES_PER_ADDRESS = 256;

@@ -31,7 +31,7 @@ export class StreamConnection extends Connection {
 
   constructor(settings: ConnectionSettings, now: number, client?: ClientCredentials) {
     super(settings, now, client);
-    if (client !== undefined) this.#append(this.handshake!.hello());
+    if (client !== undefined) this.append(this.handshake!.hello());
   }
 
   get pendingTransmit(): number {
@@ -48,12 +48,12 @@ export class StreamConnection extends Connection {
     try {
       this.#decoder.push(bytes);
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
-        if (this.record === undefined) this.#handleHandshakeFrame(frame, now);
-        else this.#handleSessionFrame(frame, now);
+        if (this.record === undefined) this.handleHandshakeFrame(frame, now);
+        else this.handleSessionFrame(frame, now);
         if (this.state === 'closed') return;
       }
     } catch (error) {
-      this.fail(error);
+      this.abandon(error, now);
     }
   }
 
@@ -96,12 +96,11 @@ export class StreamConnection extends Connection {
     }
     if (this.#out === undefined) return undefined;
     const bytes = this.#out.subarray(0, this.#outLength);
-    this.#out = undefined;
-    this.#outLength = 0;
+    this.discardOutput();
     return bytes;
   }
 
-  #handleHandshakeFrame(frame: Frame, now: number): void {
+  protected handleHandshakeFrame(frame: Frame, now: number): void {
     const handshake = this.handshake!;
     const asksForKeys = handshake.state === 'HELLO';
     const reply = handshake.handleFrame(frame);
@@ -110,7 +109,7 @@ export class StreamConnection extends Connection {
   }
 
   protected advanceHandshake(reply: Uint8Array | undefined, now: number): void {
-    if (reply !== undefined) this.#append(reply);
+    if (reply !== undefined) this.append(reply);
     this.openIfDone(now);
   }
 
@@ -133,7 +132,7 @@ export class StreamConnection extends Connection {
     }
   }
 
-  #handleSessionFrame(frame: Frame, now: number): void {
+  protected handleSessionFrame(frame: Frame, now: number): void {
     const { type } = frame;
     if (isHandshakeType(type)) throw unexpected(type, 'in an open session');
     const record = this.record!;
@@ -175,7 +174,11 @@ export class StreamConnection extends Connection {
     if (this.phase === 'closed') return;
     super.fail(error, bye);
     this.record?.wipe();
-    if (bye) return;
+    if (!bye) this.discardOutput();
+  }
+
+  /** Drops what waits in `pollTransmit`. */
+  protected discardOutput(): void {
     this.#out = undefined;
     this.#outLength = 0;
   }
@@ -189,7 +192,8 @@ export class StreamConnection extends Connection {
     this.stats.framesSent++;
   }
 
-  #append(bytes: Uint8Array): void {
+  /** Sends bytes as they are. */
+  protected append(bytes: Uint8Array): void {
     this.#reserve(bytes.length).set(bytes, this.#outLength);
     this.#outLength += bytes.length;
   }

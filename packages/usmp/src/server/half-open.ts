@@ -9,7 +9,7 @@ import { ConnectionClosedError, HandshakeError, type USMPError } from '../core/e
 import { formatDeviceId } from '../device-id.js';
 import type { KeyBytes, KeyRing } from '../keys.js';
 import type { Peer, PeerOwner } from '../peer.js';
-import type { HalfOpenEntry } from './admission.js';
+import type { SlotEntry } from '../slots.js';
 import { explain, type Refusal, type RefusalReason, reasonOf } from './refusal.js';
 
 /** Keys for a device, or why it must not have any. */
@@ -35,7 +35,7 @@ export interface Gatekeeper {
 }
 
 /** One handshake under way. */
-export class HalfOpen implements PeerOwner, HalfOpenEntry {
+export class HalfOpen implements PeerOwner, SlotEntry {
   readonly #gatekeeper: Gatekeeper;
   readonly address: string;
   /** Set right after construction. */

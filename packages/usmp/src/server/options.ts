@@ -16,6 +16,7 @@ import type { SessionLimits } from '../session.js';
 import { sessionLimits } from '../session-driver.js';
 import { DEFAULT_PORT, formatTransportURL } from '../transports/address.js';
 import { nodeTransports } from '../transports/node.js';
+import type { Framing } from '../transports/transport.js';
 import type { BackoffOptions } from './admission.js';
 
 /** Options of a server. All times are milliseconds. */
@@ -28,7 +29,7 @@ export interface USMPServerOptions extends SessionLimits {
   readonly port?: number;
   /** Instead of `host` and `port`: URLs such as `tcp://0.0.0.0:9000`; none for a server that is only attached. */
   readonly listen?: string | readonly string[];
-  /** For a whole handshake, from the accepted connection; default 10,000. */
+  /** For a whole handshake, from the accepted connection, on serial lines from HELLO; default 10,000, there 30,000. */
   readonly handshakeTimeout?: number;
   /** Close a session that nothing was heard of for this long; default 60,000, 0 for never. */
   readonly idleTimeout?: number;
@@ -54,7 +55,8 @@ export interface USMPServerOptions extends SessionLimits {
 export interface ServerConfig {
   readonly urls: readonly string[];
   readonly keyRing: KeyRing;
-  readonly settings: ConnectionSettings;
+  /** Those of connections, by how their transport frames what they say. */
+  readonly settings: Readonly<Record<Framing, ConnectionSettings>>;
   readonly sessionLimits: Required<SessionLimits>;
   readonly maxSessions: number;
   readonly maxSessionsPerAddress: number;
@@ -91,14 +93,7 @@ export function readOptions(options: USMPServerOptions): ServerConfig {
   return {
     urls: listenURLs(options),
     keyRing: makeKeyRing(options.psk),
-    settings: {
-      crypto: nodeCrypto,
-      handshakeTimeout: number('handshakeTimeout', options.handshakeTimeout ?? limits.HANDSHAKE_TIMEOUT),
-      keepaliveInterval: number('keepaliveInterval', options.keepaliveInterval ?? 0),
-      idleTimeout: number('idleTimeout', options.idleTimeout ?? limits.SERVER_IDLE_TIMEOUT),
-      decoyKey: nodeCrypto.randomBytes(32),
-      ...keyLogSetting(options.dangerKeyLog),
-    },
+    settings: connectionSettings(options),
     sessionLimits: sessionLimits(options),
     maxSessions: number('maxSessions', options.maxSessions ?? limits.MAX_SESSIONS, 1),
     maxSessionsPerAddress: number('maxSessionsPerAddress', maxSessionsPerAddress, 1),
@@ -115,6 +110,19 @@ export function readOptions(options: USMPServerOptions): ServerConfig {
     },
     logger: options.logger,
   };
+}
+
+function connectionSettings(options: USMPServerOptions): Record<Framing, ConnectionSettings> {
+  const settings = {
+    crypto: nodeCrypto,
+    handshakeTimeout: number('handshakeTimeout', options.handshakeTimeout ?? limits.HANDSHAKE_TIMEOUT),
+    keepaliveInterval: number('keepaliveInterval', options.keepaliveInterval ?? 0),
+    idleTimeout: number('idleTimeout', options.idleTimeout ?? limits.SERVER_IDLE_TIMEOUT),
+    decoyKey: nodeCrypto.randomBytes(32),
+    ...keyLogSetting(options.dangerKeyLog),
+  };
+  const handshakeTimeout = options.handshakeTimeout ?? limits.SERIAL_HANDSHAKE_TIMEOUT;
+  return { stream: settings, datagram: settings, serial: { ...settings, handshakeTimeout } };
 }
 
 function listenURLs({ host, port, listen }: USMPServerOptions): readonly string[] {

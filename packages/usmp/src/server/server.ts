@@ -19,14 +19,15 @@ import { checkNumber } from '../options.js';
 import { Peer } from '../peer.js';
 import type { USMPSession } from '../session.js';
 import { SessionDriver, type SessionObserver } from '../session-driver.js';
+import { Slots } from '../slots.js';
 import { NO_ADDRESS } from '../transports/address.js';
 import type { AttachOptions, UpgradeSource } from '../transports/attach-options.js';
 import { nodeTransports } from '../transports/node.js';
 import type { ConnectionType } from '../transports/registry.js';
-import type { Link, Listener, Stray } from '../transports/transport.js';
+import type { Framing, Link, Listener, Stray } from '../transports/transport.js';
 import { attach } from '../transports/websocket-attachment.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
-import { Backoff, HalfOpenSlots } from './admission.js';
+import { Backoff } from './admission.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
 import { readOptions, type ServerConfig, type USMPServerOptions } from './options.js';
 import { explain, type Refusal, RefusalLog, type RefusalReason, reasonOf } from './refusal.js';
@@ -87,7 +88,7 @@ export class USMPServer {
   readonly #config: ServerConfig;
   readonly #refusalLog: RefusalLog;
   readonly #deadlines = new Deadlines();
-  readonly #halfOpen: HalfOpenSlots<HalfOpen>;
+  readonly #halfOpen: Slots<HalfOpen>;
   readonly #backoff: Backoff;
   readonly #emitter = new Emitter<USMPServerEvents>();
   readonly #gatekeeper: Gatekeeper;
@@ -122,7 +123,7 @@ export class USMPServer {
     const config = readOptions(options);
     this.#config = config;
     this.#keyRing = config.keyRing;
-    this.#halfOpen = new HalfOpenSlots(config.maxHalfOpen, config.maxHalfOpenPerAddress);
+    this.#halfOpen = new Slots(config.maxHalfOpen, config.maxHalfOpenPerAddress);
     this.#backoff = new Backoff(config.backoff, BACKOFF_PAIRS, BACKOFF_MEMORY);
     this.#refusalLog = new RefusalLog(config.logger);
     this.#gatekeeper = {
@@ -207,7 +208,7 @@ export class USMPServer {
     const end = attach(
       httpServer,
       options,
-      (link) => this.#accept(link, StreamConnection),
+      (link) => this.#accept(link, 'stream', StreamConnection),
       (stray, error) => this.#refuseStray(stray, error),
     );
     const detach = () => {
@@ -319,7 +320,7 @@ export class USMPServer {
     const { transport, url, Connection } = nodeTransports.find(text, 'listen');
     return transport.listen(
       url,
-      (link) => this.#accept(link, Connection),
+      (link) => this.#accept(link, transport.framing, Connection),
       (stray, error) => this.#refuseStray(stray, error),
     );
   }
@@ -334,11 +335,11 @@ export class USMPServer {
 
   // ── From a link to a session ───────────────────────────────────────────────────────────────────────────────────
 
-  #accept(link: Link, Connection: ConnectionType): void {
+  #accept(link: Link, framing: Framing, Connection: ConnectionType): void {
     if (this.#state === 'closing' || this.#state === 'closed') return link.destroy();
     const now = this.#deadlines.now();
     const halfOpen = new HalfOpen(this.#gatekeeper, link.address);
-    const connection = new Connection(this.#config.settings, now);
+    const connection = new Connection(this.#config.settings[framing], now);
     const peer = new Peer(link, connection, this.#deadlines, halfOpen);
     halfOpen.peer = peer;
     this.#peers.add(peer);

@@ -5,10 +5,13 @@
  */
 
 import { DatagramConnection } from '../core/datagram-connection.js';
+import { SerialConnection } from '../core/serial-connection.js';
 import { StreamConnection } from '../core/stream-connection.js';
 import { guarded } from './guard.js';
 import { memory } from './memory.js';
 import { TransportRegistry } from './registry.js';
+import { serial } from './serial.js';
+import { serialTCP } from './serial-tcp.js';
 import { tcp } from './tcp.js';
 import type { Transport } from './transport.js';
 import { udp } from './udp.js';
@@ -17,8 +20,8 @@ import { ws, wss } from './websocket.js';
 
 /** All that URLs of servers and clients can mean. */
 export const nodeTransports = new TransportRegistry(
-  { tcp, udp, ws, wss, unix, memory },
-  { stream: StreamConnection, datagram: DatagramConnection },
+  { tcp, udp, ws, wss, serial, 'serial+tcp': serialTCP, unix, memory },
+  { stream: StreamConnection, datagram: DatagramConnection, serial: SerialConnection },
 );
 
 /**

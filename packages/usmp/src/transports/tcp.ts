@@ -58,7 +58,8 @@ class TcpListener implements Listener {
   }
 }
 
-class TcpLink extends SocketLink {
+/** One connection. */
+export class TcpLink extends SocketLink {
   readonly transport = 'tcp';
   readonly #address: string;
 
@@ -74,5 +75,10 @@ class TcpLink extends SocketLink {
 
   get address(): string {
     return limitKey(this.#address);
+  }
+
+  /** Lets the system find out, after `delay` milliseconds without a sign of life, whether the peer is still there. */
+  keepAlive(delay: number): void {
+    this.socket.setKeepAlive(true, delay);
   }
 }

@@ -190,7 +190,7 @@ test('the examples of the guide compile under --strict and run to their end', {
   timeout: 180_000,
 }, async () => {
   const examples: string[] = [];
-  for (const page of ['library.md', 'udp.md', 'reconnect.md', 'websocket.md', 'transports.md']) {
+  for (const page of ['library.md', 'udp.md', 'reconnect.md', 'websocket.md', 'transports.md', 'serial.md']) {
     const text = await readFile(join(packageFolder, '../../docs', page), 'utf8');
     for (const [i, [, code]] of [...text.matchAll(/```ts\n(.*?)```/gs)].entries()) {
       const name = `${page.replace('.md', '')}-${i + 1}`;

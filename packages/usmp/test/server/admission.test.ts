@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff, type HalfOpenEntry, HalfOpenSlots } from '#dist/server/admission.js';
+import { Backoff } from '#dist/server/admission.js';
+import { type SlotEntry, Slots } from '#dist/slots.js';
 
-class Entry implements HalfOpenEntry {
+class Entry implements SlotEntry {
   readonly address: string;
-  readonly #slots: HalfOpenSlots;
+  readonly #slots: Slots;
   evicted = false;
 
-  constructor(slots: HalfOpenSlots, address: string) {
+  constructor(slots: Slots, address: string) {
     this.#slots = slots;
     this.address = address;
   }
@@ -18,7 +19,7 @@ class Entry implements HalfOpenEntry {
   }
 }
 
-function fill(slots: HalfOpenSlots, addresses: string[]): Entry[] {
+function fill(slots: Slots, addresses: string[]): Entry[] {
   return addresses.map((address) => {
     const entry = new Entry(slots, address);
     slots.add(entry);
@@ -31,21 +32,21 @@ function evicted(entries: Entry[]): number[] {
 }
 
 test('when the slots are full, the oldest handshake of all gives way', () => {
-  const slots = new HalfOpenSlots(3, 3);
+  const slots = new Slots(3, 3);
   const entries = fill(slots, ['a', 'b', 'c', 'd', 'e']);
   assert.deepEqual(evicted(entries), [0, 1]);
   assert.equal(slots.size, 3);
 });
 
 test('one address that takes too many loses its own oldest, not those of others', () => {
-  const slots = new HalfOpenSlots(4, 2);
+  const slots = new Slots(4, 2);
   const entries = fill(slots, ['honest', 'flood', 'flood', 'flood', 'flood', 'flood']);
   assert.deepEqual(evicted(entries), [1, 2, 3]);
   assert.equal(slots.size, 3);
 });
 
 test('a slot that is given back makes room for another', () => {
-  const slots = new HalfOpenSlots(2, 1);
+  const slots = new Slots(2, 1);
   const [first, second] = fill(slots, ['a', 'b']) as [Entry, Entry];
   slots.delete(first);
   slots.delete(first);
@@ -55,7 +56,7 @@ test('a slot that is given back makes room for another', () => {
 });
 
 test('one slot for each address and one in all still lets the newest in', () => {
-  const slots = new HalfOpenSlots(1, 1);
+  const slots = new Slots(1, 1);
   const entries = fill(slots, ['a', 'a', 'b', 'b']);
   assert.deepEqual(evicted(entries), [0, 1, 2]);
   assert.equal(slots.size, 1);

@@ -67,6 +67,13 @@ interface InvalidFrame<Given> {
   error: ErrorCode;
 }
 
+export interface CobsVectors {
+  blocks: { name: string; decoded: string; encoded: string }[];
+  decode_only: { name: string; decoded: string; encoded: string }[];
+  invalid: { name: string; encoded: string }[];
+  lines: { name: string; bytes: string; frames: string[]; dropped: number }[];
+}
+
 /** From `dist-test/support/`. */
 const FOLDER = new URL('../../../../spec/vectors/', import.meta.url);
 
@@ -78,6 +85,7 @@ export const { checks: CHECKSUMS } = load('crc.json') as { checks: { bytes: stri
 export const { sessions: SESSIONS } = load('sessions.json') as { sessions: SessionVector[] };
 export const { scripts: REKEYS } = load('rekey.json') as { scripts: RekeyVector[] };
 export const INVALID = load('invalid.json') as InvalidVectors;
+export const COBS = load('cobs.json') as CobsVectors;
 
 export function sessionNamed(name: string): SessionVector {
   return named(SESSIONS, name);
