@@ -24,6 +24,8 @@ export interface TransportBed {
   readonly scheme: string;
   /** `import.meta.url` of the module that exports `beds`, with this one under its scheme: for processes of their own. */
   readonly module: string;
+  /** A program without which it cannot be tried out. */
+  readonly needs?: string;
   /** A URL for a server to listen on, where nobody else does. */
   place(scope: Scope): string | Promise<string>;
   /** A URL that clients of a server at `url` connect to, where it is another one. */

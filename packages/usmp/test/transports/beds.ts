@@ -8,15 +8,16 @@ import { join } from 'node:path';
 import { type Link, registerTransport } from '#dist/index.js';
 import { memory } from '#dist/transports/memory.js';
 import type { Scope } from '../server/live.js';
+import { type Cable, PortBench } from '../support/ports.js';
 import { StreamRelay } from '../support/stream-relay.js';
 import { UdpProxy } from '../support/udp-proxy.js';
 import { CutLink, wrappedTransport } from '../support/wrapped-transport.js';
-import type { CuttableLine, TransportBed } from './bed.js';
+import type { CuttableLine, Profile, TransportBed } from './bed.js';
 
 const { url: module } = import.meta;
 
 /** Whatever goes over TCP. */
-function overTcp(scheme: string): TransportBed {
+function overTcp(scheme: string, profile: Profile = {}): TransportBed {
   return {
     scheme,
     module,
@@ -27,6 +28,7 @@ function overTcp(scheme: string): TransportBed {
       const relay = await StreamRelay.open(scope, place!, target!);
       return { url: `${scheme}://127.0.0.1:${relay.port}`, cutAfter: (bytes) => relay.cutAfter(bytes) };
     },
+    profile,
   };
 }
 
@@ -51,6 +53,28 @@ const unix: TransportBed = {
   },
 };
 
+/** The cables of pseudo-terminals, by the URLs of both ends. */
+const cables = new Map<string, Cable>();
+
+const serial: TransportBed = {
+  scheme: 'serial',
+  module,
+  needs: 'socat',
+  async place(scope) {
+    const cable = await (await PortBench.make(scope)).cable();
+    for (const { url } of [cable.server, cable.device]) cables.set(url, cable);
+    return cable.server.url;
+  },
+  meet: (_scope, url) => cables.get(url)!.device.url,
+  nowhere: async (scope) => `serial:${(await PortBench.make(scope)).folder}/nothing`,
+  async line(_scope, url) {
+    const cable = cables.get(url)!;
+    return { url: cable.device.url, cutAfter: (bytes) => unplugAfter(cable, bytes) };
+  },
+  // What a pseudo-terminal holds is 4 KiB, each of which takes a few turns of three processes.
+  profile: { single: true, silentRefusals: true, volume: 300_000, sessions: 40 },
+};
+
 let names = 0;
 
 const inMemory: TransportBed = {
@@ -62,7 +86,15 @@ const inMemory: TransportBed = {
 };
 
 /** By scheme. */
-export const beds = { tcp: overTcp('tcp'), udp, ws: overTcp('ws'), unix, memory: inMemory };
+export const beds = {
+  tcp: overTcp('tcp'),
+  udp,
+  ws: overTcp('ws'),
+  serial,
+  'serial+tcp': overTcp('serial+tcp', { silentRefusals: true }),
+  unix,
+  memory: inMemory,
+};
 
 /** A port of this machine that was free just now, and that nobody is given until the others have had their turn. */
 export async function freePort(): Promise<number> {
@@ -79,6 +111,17 @@ async function freePath(scope: Scope): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'usmp-'));
   scope.after(() => rm(folder, { recursive: true, force: true }));
   return join(folder, 'bed.sock');
+}
+
+/** Pulls both ends out when this many bytes more have gone to the server. */
+function unplugAfter(cable: Cable, bytes: number): void {
+  let left = bytes;
+  cable.up = (sent) => {
+    const passed = sent.subarray(0, left);
+    left -= passed.length;
+    if (passed.length < sent.length) for (const port of [cable.server, cable.device]) void port.unplug();
+    return passed;
+  };
 }
 
 async function cuttableDatagrams(scope: Scope, url: string): Promise<CuttableLine> {

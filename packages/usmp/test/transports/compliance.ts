@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Scope } from '../server/live.js';
+import { hasProgram } from '../support/programs.js';
 import type { TransportBed } from './bed.js';
 import { ENDINGS } from './compliance-endings.js';
 import { MESSAGES } from './compliance-messages.js';
@@ -26,7 +27,10 @@ export const PROMISES: Readonly<Record<string, Promised>> = { ...OPENINGS, ...ME
 export function describeTransport(name: string, bed: TransportBed): void {
   describe(name, () => {
     for (const [says, { of, run }] of Object.entries(PROMISES)) {
-      if (of === undefined || of(bed)) test(says, (t) => run(t, bed));
+      if (of !== undefined && !of(bed)) continue;
+      test(says, async (t) => {
+        if (bed.needs === undefined || (await hasProgram(t, bed.needs, says))) await run(t, bed);
+      });
     }
   });
 }
