@@ -27,7 +27,7 @@ export interface USMPClientOptions extends ClientOptions {
   /** Default 9000. */
   readonly port?: number;
   /** Transport; default `tcp`. */
-  readonly protocol?: 'tcp' | 'udp';
+  readonly protocol?: 'tcp' | 'udp' | 'ws' | 'wss' | 'serial+tcp';
   /** IP address of this machine to connect from; default is what the system chooses. */
   readonly localAddress?: string;
 }
