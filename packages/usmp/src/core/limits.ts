@@ -245,10 +245,10 @@ export const FAREWELL_TIME = 15_000;
 export const TURNED_AWAY_TIME = 3_000;
 
 /** HELLOs of one serial line that are answered at once (§10): a device that is reset again and again. */
-export const HELLO_BURST = 16;
+export const HELLO_BURST = 64;
 
-/** The same a second, from then on. Each costs a key pair and a look-up. */
-export const HELLO_RATE = 2;
+/** The same a second, from then on: more than devices need, and far less than keeps a server busy with key pairs and look-ups. */
+export const HELLO_RATE = 16;
 
 /**
  * Frames for a session whose application does not read, while its serial line is read on so that a HELLO is heard; beyond

@@ -171,7 +171,7 @@ test('a session that is over leaves the line to the handshake beside it', () => 
   assert.deepEqual(peers[1]!.take(), []);
 });
 
-test('HELLOs are answered 16 at once and 2 a second, repeats among them', () => {
+test('HELLOs are answered 64 at once and 16 a second, repeats among them', () => {
   const { endpoint } = line();
   const answered = (now: number) => {
     let count = 0;

@@ -72,7 +72,7 @@ const serial: TransportBed = {
     return { url: cable.device.url, cutAfter: (bytes) => unplugAfter(cable, bytes) };
   },
   // What a pseudo-terminal holds is 4 KiB, each of which takes a few turns of three processes.
-  profile: { single: true, silentRefusals: true, volume: 300_000, sessions: 40 },
+  profile: { single: true, silentRefusals: true, volume: 300_000, sessions: 60 },
 };
 
 let names = 0;

@@ -6,8 +6,17 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { USMPSession } from '#dist/index.js';
 import { pattern } from '../interop/traffic.js';
-import { within } from '../server/live.js';
-import { bothOver, bothWays, listen, meetAt, openEnds, profileOf, type TransportBed } from './bed.js';
+import { echo, eventually, within } from '../server/live.js';
+import {
+  bothOver,
+  bothWays,
+  clientTo,
+  listen,
+  meetAt,
+  openEnds,
+  profileOf,
+  type TransportBed,
+} from './bed.js';
 import type { Promised } from './compliance.js';
 
 /** Messages that are sent right before the end. */
@@ -74,6 +83,22 @@ export const ENDINGS: Readonly<Record<string, Promised>> = {
         assert.deepEqual([here.error?.code, there.error?.code], ['bye', 'shutdown']);
       const next = await listen(scope, { ...bed, place: () => live.url });
       await meetAt(scope, bed, next.live, next.url);
+    },
+  },
+
+  'a client that stays connected is back when its server is, with what was sent meanwhile': {
+    run: async (scope, bed) => {
+      const { patience } = profileOf(bed);
+      const first = await listen(scope, bed, {}, echo);
+      const client = clientTo(first.url, { reconnect: { base: 20, cap: 100 } });
+      scope.after(() => client.disconnect());
+      const connected = await within(client.connect(), 'a session', patience);
+      await within(first.live.server.close(), 'the end of the server', patience);
+      await eventually(() => connected.closed, 'the end of the session', patience);
+      const sending = client.send(pattern(1, FOUR_FRAMES));
+      await listen(scope, { ...bed, place: () => first.live.url }, {}, echo);
+      await within(sending, 'another session', patience);
+      assert.deepEqual(await client.recv({ timeout: patience }), pattern(1, FOUR_FRAMES));
     },
   },
 
