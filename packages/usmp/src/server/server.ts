@@ -9,7 +9,6 @@ import type { ConnectionEvent } from '../core/connection.js';
 import { ArgumentError, ConnectionClosedError, type ErrorCode, type USMPError } from '../core/errors.js';
 import { BACKOFF_MEMORY, BACKOFF_PAIRS } from '../core/limits.js';
 import { addStats, type ConnectionStats, emptyStats } from '../core/stats.js';
-import { StreamConnection } from '../core/stream-connection.js';
 import { nodeCrypto } from '../crypto/node.js';
 import { Deadlines } from '../deadlines.js';
 import { normalizeDeviceId } from '../device-id.js';
@@ -22,12 +21,11 @@ import { SessionDriver, type SessionObserver } from '../session-driver.js';
 import { Slots } from '../slots.js';
 import { NO_ADDRESS } from '../transports/address.js';
 import type { AttachOptions, UpgradeSource } from '../transports/attach-options.js';
-import { nodeTransports } from '../transports/node.js';
 import type { ConnectionType } from '../transports/registry.js';
-import type { Framing, Link, Listener, Stray } from '../transports/transport.js';
-import { attach } from '../transports/websocket-attachment.js';
+import type { Framing, Link, Stray } from '../transports/transport.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
 import { Backoff } from './admission.js';
+import { Doors } from './doors.js';
 import { type Gatekeeper, HalfOpen, type Verdict } from './half-open.js';
 import { readOptions, type ServerConfig, type USMPServerOptions } from './options.js';
 import { explain, type Refusal, RefusalLog, type RefusalReason, reasonOf } from './refusal.js';
@@ -101,9 +99,7 @@ export class USMPServer {
   readonly #perAddress = new Map<string, number>();
   #running = 0;
   readonly #handlersDone = new Waiters<void>();
-  #starting: Promise<unknown> | undefined;
-  #listeners: Listener[] = [];
-  readonly #attachments = new Set<() => void>();
+  readonly #doors: Doors;
   #state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
   #handler: ((session: USMPSession) => unknown) | undefined;
   #whenClosed: Promise<void> | undefined;
@@ -137,6 +133,10 @@ export class USMPServer {
       sessionEnded: (driver, error) => this.#sessionEnded(driver.session, error),
       sessionGone: (driver) => this.#peers.delete(driver.peer),
     };
+    this.#doors = new Doors({
+      accept: (link, framing, Connection) => this.#accept(link, framing, Connection),
+      refuse: (stray, error) => this.#refuseStray(stray, error),
+    });
     this.#closeRequested = new Promise((resolve) => {
       this.#requestClose = resolve;
     });
@@ -144,7 +144,7 @@ export class USMPServer {
 
   /** Where devices can connect; with the real ports, once `listen` has resolved. */
   get urls(): readonly string[] {
-    return this.#listeners.map((listener) => listener.url);
+    return this.#doors.urls;
   }
 
   /** Open sessions, by device id. */
@@ -205,18 +205,7 @@ export class USMPServer {
         'invalid_argument',
         `the server is ${this.#state}: make a new one to attach it`,
       );
-    const end = attach(
-      httpServer,
-      options,
-      (link) => this.#accept(link, 'stream', StreamConnection),
-      (stray, error) => this.#refuseStray(stray, error),
-    );
-    const detach = () => {
-      this.#attachments.delete(detach);
-      end();
-    };
-    this.#attachments.add(detach);
-    return detach;
+    return this.#doors.attach(httpServer, options);
   }
 
   /**
@@ -227,7 +216,7 @@ export class USMPServer {
    */
   async listen(): Promise<void> {
     this.#requireHandler('listening');
-    if (this.#config.urls.length === 0 && this.#attachments.size === 0) {
+    if (this.#config.urls.length === 0 && !this.#doors.attached) {
       throw new ArgumentError(
         'invalid_argument',
         'listen is empty: give at least one URL, or attach the server to an HTTP server first',
@@ -240,17 +229,14 @@ export class USMPServer {
       );
     }
     this.#state = 'listening';
-    const starting = Promise.allSettled(this.#config.urls.map((url) => this.#start(url)));
-    this.#starting = starting;
-    const results = await starting;
-    for (const result of results) if (result.status === 'fulfilled') this.#listeners.push(result.value);
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) {
+    try {
+      await this.#doors.open(this.#config.urls);
+    } catch (error) {
       await this.close({ timeout: 0 });
-      throw failed.reason;
+      throw error;
     }
     if (this.#state !== 'listening') throw ended('shutdown');
-    for (const { url } of this.#listeners) {
+    for (const url of this.#doors.urls) {
       this.#config.logger?.debug(`listening on ${url}`);
       this.#emitter.emit('listening', url);
     }
@@ -314,15 +300,6 @@ export class USMPServer {
     const keyRing = makeKeyRing(psk);
     this.#keyRing = keyRing;
     await Promise.all([...this.#sessions.keys()].map((deviceId) => this.#checkKey(deviceId, keyRing)));
-  }
-
-  async #start(text: string): Promise<Listener> {
-    const { transport, url, Connection } = nodeTransports.find(text, 'listen');
-    return transport.listen(
-      url,
-      (link) => this.#accept(link, transport.framing, Connection),
-      (stray, error) => this.#refuseStray(stray, error),
-    );
   }
 
   #requireHandler(before: string): void {
@@ -468,19 +445,14 @@ export class USMPServer {
 
   async #shutDown(timeout: number): Promise<void> {
     this.#state = 'closing';
-    for (const detach of this.#attachments) detach();
-    // Listeners that are still being opened have to be closed as well.
-    await this.#starting;
-    const closed = Promise.allSettled(this.#listeners.map((listener) => listener.close()));
+    await this.#doors.shut();
     for (const halfOpen of [...this.#halfOpen.entries()]) halfOpen.abandon();
     for (const { driver } of [...this.#sessions.values()]) driver.close(ended('shutdown'));
     // A handler is done when its session's link is gone as well.
     if (this.#running > 0) await this.#handlersDone.wait({ timeout }, 'closed').catch(() => {});
     for (const peer of [...this.#peers]) peer.link.destroy();
-    for (const result of await closed) {
-      if (result.status === 'rejected') this.#config.logger?.error('a listener did not close', result.reason);
-    }
-    this.#listeners = [];
+    for (const error of await this.#doors.gone())
+      this.#config.logger?.error('a listener did not close', error);
     this.#state = 'closed';
   }
 }
