@@ -10,12 +10,10 @@ import type net from 'node:net';
 import { MAX_HTTP_FIELDS, MAX_HTTP_HEADER } from '../core/limits.js';
 import { formatTransportURL, hostOf, portOf } from './address.js';
 import { listenError } from './socket-errors.js';
+import { listening } from './socket-link.js';
 import type { Listener, TransportURL } from './transport.js';
 import { linkOf } from './websocket-link.js';
 import { type OnLink, type OnStray, pathOf, printable, Upgrades } from './websocket-upgrade.js';
-
-/** Connections that the kernel holds while the process is busy: a fleet reconnects all at once. */
-const ACCEPT_BACKLOG = 4_096;
 
 /** @throws {TransportError} `address_in_use`, `unreachable` */
 export async function listen(url: TransportURL, onLink: OnLink, onStray?: OnStray): Promise<Listener> {
@@ -27,6 +25,8 @@ export async function listen(url: TransportURL, onLink: OnLink, onStray?: OnStra
 }
 
 class WebSocketListener implements Listener {
+  /** Known when it is open. */
+  url = '';
   readonly #url: TransportURL;
   readonly #upgrades: Upgrades;
   readonly #server = http.createServer({ maxHeaderSize: MAX_HTTP_HEADER, requireHostHeader: false });
@@ -45,24 +45,12 @@ class WebSocketListener implements Listener {
     server.on('clientError', (error, socket) => this.#onBadRequest(error, socket as net.Socket));
   }
 
-  get url(): string {
+  async open(): Promise<void> {
+    const where = { host: hostOf(this.#url), port: portOf(this.#url) };
+    await listening(this.#server, where, (error) => listenError(this.#url, error));
     const { port } = this.#server.address() as net.AddressInfo;
     const { pathname } = this.#url;
-    return formatTransportURL('ws', hostOf(this.#url), port) + (pathname === '/' ? '' : pathname);
-  }
-
-  open(): Promise<void> {
-    const server = this.#server;
-    return new Promise((resolve, reject) => {
-      const fail = (error: NodeJS.ErrnoException) => reject(listenError(this.#url, error));
-      server.once('error', fail);
-      server.listen({ host: hostOf(this.#url), port: portOf(this.#url), backlog: ACCEPT_BACKLOG }, () => {
-        server.removeListener('error', fail);
-        // Running out of file descriptors must not end the server: the connection is lost, the next may succeed.
-        server.on('error', () => {});
-        resolve();
-      });
-    });
+    this.url = formatTransportURL('ws', where.host, port) + (pathname === '/' ? '' : pathname);
   }
 
   /** Without waiting for the open connections, which belong to their sessions. */

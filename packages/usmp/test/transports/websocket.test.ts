@@ -5,43 +5,13 @@ import net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { StreamConnection } from '#dist/core/stream-connection.js';
 import { TransportRegistry } from '#dist/transports/registry.js';
-import type { Link, LinkHandler, Listener } from '#dist/transports/transport.js';
+import type { Link, Listener } from '#dist/transports/transport.js';
 import { ws, wss } from '#dist/transports/websocket.js';
 import { coded, eventually, within } from '../server/live.js';
 import { BINARY, CLOSE, PING, PONG, RawWebSocket, TEXT } from '../support/raw-websocket.js';
+import { Recorder, testStreamLinks } from './stream-links.js';
 
-/** Keeps all that happens at one end of a link. */
-class Recorder implements LinkHandler {
-  authenticated = true;
-  readonly link: Link;
-  readonly happened: string[] = [];
-  received = '';
-
-  constructor(link: Link) {
-    this.link = link;
-    link.attach(this);
-  }
-
-  handleBytes(bytes: Uint8Array): void {
-    this.received += Buffer.from(bytes).toString();
-  }
-
-  handleDrain(): void {
-    this.happened.push('drain');
-  }
-
-  handleEnd(): void {
-    this.happened.push('end');
-  }
-
-  handleClosed(): void {
-    this.happened.push('closed');
-  }
-
-  write(text: string): boolean {
-    return this.link.write(Buffer.from(text));
-  }
-}
+testStreamLinks(ws, () => 'ws://127.0.0.1:0');
 
 interface Door {
   readonly listener: Listener;
@@ -83,13 +53,8 @@ async function joined(t: TestContext): Promise<Door & { here: Recorder; there: R
   return { ...door, here, there: door.ends[0]! };
 }
 
-test('bytes arrive in order, both ways, and each end knows where the other is', async (t) => {
+test('each end knows where the other is', async (t) => {
   const { listener, here, there } = await joined(t);
-  for (const word of ['one ', 'two ', 'three']) here.write(word);
-  there.write('back');
-  await eventually(() => there.received.length === 13 && here.received.length === 4, 'the bytes');
-  assert.equal(there.received, 'one two three');
-  assert.equal(here.received, 'back');
   assert.equal(`ws://${here.link.peer}`, listener.url);
   assert.equal(here.link.address, '127.0.0.1');
   assert.equal(there.link.address, '127.0.0.1');
@@ -154,16 +119,6 @@ test('messages of every length arrive whole, both ways', async (t) => {
   assert.ok(here.received === expected && there.received === expected);
 });
 
-test('close() sends what was written first; the other end hears the end, and both hear that it is over once', async (t) => {
-  const { here, there } = await joined(t);
-  here.write('x'.repeat(300_000));
-  here.link.close();
-  await eventually(() => there.happened.includes('closed') && here.happened.includes('closed'), 'the end');
-  assert.equal(there.received.length, 300_000);
-  assert.deepEqual(there.happened, ['end', 'closed']);
-  assert.equal(here.happened.filter((what) => what === 'closed').length, 1);
-});
-
 test('the server closes in the same way', async (t) => {
   const { here, there } = await joined(t);
   there.write('x'.repeat(300_000));
@@ -171,19 +126,6 @@ test('the server closes in the same way', async (t) => {
   await eventually(() => there.happened.includes('closed') && here.happened.includes('closed'), 'the end');
   assert.equal(here.received.length, 300_000);
   assert.deepEqual(here.happened, ['end', 'closed']);
-  assert.equal(there.happened.filter((what) => what === 'closed').length, 1);
-});
-
-test('destroy() ends both at once, and writing afterwards is harmless', async (t) => {
-  const { here, there } = await joined(t);
-  here.link.destroy();
-  await eventually(() => there.happened.includes('closed') && here.happened.includes('closed'), 'the end');
-  assert.equal(here.write('too late'), true);
-  here.link.pause();
-  here.link.resume();
-  here.link.close();
-  here.link.destroy();
-  assert.equal(here.happened.filter((what) => what === 'closed').length, 1);
   assert.equal(there.happened.filter((what) => what === 'closed').length, 1);
 });
 
@@ -209,36 +151,6 @@ test('a link that was paused before the upgrade reads nothing until it is resume
   assert.equal(ends[0]!.received, '');
   ends[0]!.link.resume();
   await eventually(() => ends[0]!.received.length === 10, 'the bytes');
-});
-
-test('a link that is not read says so to its writer, and drains when it is read again', async (t) => {
-  const { here, there } = await joined(t);
-  for (const [writer, reader] of [
-    [here, there],
-    [there, here],
-  ] as const) {
-    reader.link.pause();
-    let written = 0;
-    const block = 'x'.repeat(65_536);
-    const fill = async () => {
-      while (writer.write(block) || (await drains(writer))) written += block.length;
-      written += block.length;
-    };
-    await within(fill(), 'a full line');
-    assert.ok(reader.received.length <= 2 * 65_536, 'a paused link goes on reading');
-    reader.link.resume();
-    await eventually(() => reader.received.length === written, 'all bytes');
-    assert.ok(writer.happened.includes('drain'));
-  }
-});
-
-test('a listener that closes takes no more links and leaves the open ones alone', async (t) => {
-  const { listener, here, there } = await joined(t);
-  const { url } = listener;
-  await listener.close();
-  await assert.rejects(ws.connect(new URL(url), { signal: never }), coded('TransportError', 'unreachable'));
-  here.write('still open');
-  await eventually(() => there.received === 'still open', 'the bytes');
 });
 
 test('an address that is taken is an error with its name and the cause', async (t) => {
@@ -461,13 +373,3 @@ test('a URL that cannot be used is quoted, with what is wrong', () => {
     assert.equal(registry.find(text, 'connect').url.href, new URL(text).href);
   assert.ok(registry.find('ws://0.0.0.0:0/usmp', 'listen'));
 });
-
-/** Whether a full line drains within a while. */
-async function drains(end: Recorder): Promise<boolean> {
-  const before = end.happened.length;
-  const deadline = performance.now() + 300;
-  while (end.happened.length === before && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  return end.happened.length > before;
-}
