@@ -351,7 +351,7 @@ const MUTATIONS = [
     from: '!this.#beginnings.take(now)',
     to: 'false',
     in: 'core/serial-endpoint.test.js',
-    test: 'HELLOs are answered 16 at once and 2 a second, repeats among them',
+    test: 'HELLOs of a line are answered at a bounded rate, repeats among them',
   },
   {
     name: 'a repeated HELLO is answered without a limit',

@@ -171,7 +171,7 @@ test('a session that is over leaves the line to the handshake beside it', () => 
   assert.deepEqual(peers[1]!.take(), []);
 });
 
-test('HELLOs are answered 64 at once and 16 a second, repeats among them', () => {
+test('HELLOs of a line are answered at a bounded rate, repeats among them', () => {
   const { endpoint } = line();
   const answered = (now: number) => {
     let count = 0;
