@@ -65,10 +65,41 @@ async function open({ path, baudRate }: PortName, role: Role): Promise<PortLink>
   for (;;) {
     const port = new SerialPort({ path, baudRate, autoOpen: false });
     const error = await new Promise<Error | null>((resolve) => port.open(resolve));
-    if (error === null) return new PortLink(port);
+    if (error === null) {
+      waitForBoth(port);
+      return new PortLink(port);
+    }
     if (!LOCKED.test(error.message) || performance.now() > giveUpAt) throw await openError(path, role, error);
     await delay(LOCK_INTERVAL);
   }
+}
+
+/** Flags of `uv_poll_start`. */
+const READABLE = 1;
+const WRITABLE = 2;
+
+/** As much of what is inside of the package as the next function needs. */
+interface Inside {
+  readonly poller?: {
+    poll(events: number): void;
+    listenerCount(event: 'readable' | 'writable'): number;
+  };
+}
+
+/**
+ * On Linux and macOS the package waits for one kind of event at a time: while it waits for room to write it is not told that
+ * there is something to read. Two ends with much to say would wait for each other, and a slow line would lose what comes in.
+ * So whatever it asks for, it gets all that somebody waits for.
+ */
+function waitForBoth({ port }: SerialPort): void {
+  const { poller } = (port ?? {}) as Inside;
+  if (typeof poller?.poll !== 'function') return;
+  const poll = poller.poll.bind(poller);
+  poller.poll = (events) => {
+    const reading = poller.listenerCount('readable') > 0 ? READABLE : 0;
+    const writing = poller.listenerCount('writable') > 0 ? WRITABLE : 0;
+    poll(events | reading | writing);
+  };
 }
 
 async function loadPackage(): Promise<typeof import('serialport')> {
