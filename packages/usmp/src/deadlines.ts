@@ -6,6 +6,7 @@
  */
 
 import { LONGEST_DELAY } from './options.js';
+import { nextTurn } from './turns.js';
 
 /** Something that wants to be woken. The two fields belong to {@link Deadlines}. */
 export interface Timed {
@@ -29,7 +30,6 @@ export class Deadlines {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #firingAt = Number.NEGATIVE_INFINITY;
-  #heldUp = false;
 
   /** The present. */
   now(): number {
@@ -71,12 +71,12 @@ export class Deadlines {
   #fire(): void {
     const late = this.now() - this.#timerAt;
     this.#timerAt = Number.POSITIVE_INFINITY;
-    // Timers come before sockets in a turn of the event loop: one turn more lets everything be read.
-    if (late > HELD_UP && !this.#heldUp) {
-      this.#heldUp = true;
-      return this.#arm();
-    }
-    this.#heldUp = false;
+    // Timers come before sockets in a turn of the event loop. Not by another timer: browsers make those of hidden pages late.
+    if (late > HELD_UP) return nextTurn(() => this.#wake());
+    this.#wake();
+  }
+
+  #wake(): void {
     const now = this.now();
     this.#firingAt = now;
     while (this.#heap.length > 0 && this.#heap[0].dueAt <= now) {
