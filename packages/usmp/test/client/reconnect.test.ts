@@ -84,6 +84,16 @@ async function freeURL(): Promise<string> {
   return `tcp://127.0.0.1:${port}`;
 }
 
+/** Timers that keep this process alive. */
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+}
+
+/** Nobody waits for anything any more: what has not happened by then does not. */
+async function nothingWaits(before: number): Promise<void> {
+  await eventually(() => timers() <= before, 'the end of all waits');
+}
+
 test('a server that ends and comes back gets its client back, with the same device id', async (t) => {
   const first = await startServer(t);
   const { client, story } = stay(t, first.url);
@@ -305,6 +315,7 @@ test('messages that nobody receives are kept over sessions within the bound of o
 });
 
 test('disconnect() ends it: no attempt more, and whoever waits is told', async (t) => {
+  const before = timers();
   const { client, story } = stay(t, await freeURL());
   const connecting = client.connect();
   const sending = client.send('x');
@@ -315,16 +326,17 @@ test('disconnect() ends it: no attempt more, and whoever waits is told', async (
     await assert.rejects(waiting, coded('ConnectionClosedError', 'closed'));
   }
   const attempts = story.count('reconnecting');
-  await new Promise((resolve) => setTimeout(resolve, 3 * QUICK.cap!));
+  await nothingWaits(before);
   assert.equal(story.count('reconnecting'), attempts);
 });
 
 test('whoever closes the session himself wants no other', async (t) => {
   const live = await startServer(t);
+  const before = timers();
   const { client, story } = stay(t, live.url);
   const session = await client.connect();
   await session.close();
-  await new Promise((resolve) => setTimeout(resolve, 3 * QUICK.cap!));
+  await nothingWaits(before);
   assert.deepEqual(story.lines, ['connect', 'disconnect closed']);
   await assert.rejects(client.recv(), coded('ConnectionClosedError', 'closed'));
   const again = await client.connect();
@@ -334,19 +346,21 @@ test('whoever closes the session himself wants no other', async (t) => {
 test('a listener may disconnect at any event', async (t) => {
   const live = await startServer(t);
   for (const name of ['disconnect', 'reconnecting'] as const) {
+    const before = timers();
     const { client, story } = stay(t, live.url);
     client.on(name, () => void client.disconnect());
     const arriving = nextSession(live.server);
     await client.connect();
     await (await arriving).close();
     await eventually(() => story.count(name) === 1, name);
-    await new Promise((resolve) => setTimeout(resolve, 3 * QUICK.cap!));
+    await nothingWaits(before);
     assert.equal(client.stats.connects, 1);
   }
 });
 
 test('the signal of connect() ends the attempts before the first session, and nothing after it', async (t) => {
   const url = await freeURL();
+  const before = timers();
   const { client, story } = stay(t, url);
   const stop = new AbortController();
   const reason = new Error('changed my mind');
@@ -355,7 +369,7 @@ test('the signal of connect() ends the attempts before the first session, and no
   stop.abort(reason);
   await assert.rejects(connecting, reason);
   const attempts = story.count('reconnecting');
-  await new Promise((resolve) => setTimeout(resolve, 3 * QUICK.cap!));
+  await nothingWaits(before);
   assert.equal(story.count('reconnecting'), attempts);
 
   const server = await serveAt(t, url);
@@ -394,14 +408,13 @@ test('a server that has stopped answering is noticed, left, and found again', as
 
 test('a client that waits for its server keeps the process alive, one that has been told to stop does not', async (t) => {
   const url = await freeURL();
-  const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
   const { client, story } = stay(t, url, { reconnect: { base: 3_600_000, cap: 3_600_000 } });
   client.connect().catch(() => {});
   await eventually(() => story.count('reconnecting') === 1, 'the wait');
-  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   assert.ok(timers() > before);
   await client.disconnect();
-  await eventually(() => timers() <= before, 'the end of the timer');
+  await nothingWaits(before);
 });
 
 test('options that cannot be used are errors that say so', () => {

@@ -12,6 +12,7 @@ const BACKPRESSURE =
 const MIXING = 'sessions at the same time do not mix';
 const CUT = 'a line that is cut within a message ends both sides, and nothing is half delivered';
 const CLOSE = 'close() from either side lets arrive what was sent before, then tells the other by BYE';
+const RETURN = 'a client that stays connected is back when its server is, with what was sent meanwhile';
 const REMAINS = 'many sessions, one after the other, leave nothing behind';
 const EXIT = 'a process whose server and client are closed ends by itself';
 
@@ -29,6 +30,7 @@ const FAULTS: readonly [fault: string, scheme: string, promise: string, complain
   ['sends two writes in the wrong order', 'reordering', ORDER, DAMAGED],
   ['gives the bytes of one session to another', 'mixing', MIXING, DAMAGED],
   ['does not tell that the line is gone', 'deaf', CUT, /the end of the session at both sides/],
+  ['does not tell that the line is gone', 'deaf', RETURN, /another session|the end of the server/],
   ['ignores backpressure', 'greedy', BACKPRESSURE, /taken without a wait|bytes are unread/],
   ['forgets the last bytes when it closes', 'forgetful', CLOSE, /./],
   ['forgets a timer', 'leaking', REMAINS, /handles and timers to be gone: \[\["Timeout",\d+\]\]/],
