@@ -168,7 +168,8 @@ export class Fleet implements DeviceOwner {
     setMaxListeners(this.plan.devices + 10, stop);
     await this.#connectAll(stop);
     if (!stop.aborted && this.connected > 0) await this.#sendAll(stop);
-    if (!stop.aborted && this.plan.reconnect) await this.#awaitReturn(stop);
+    // Where no session has ended early, devices that are missing are not missing because of a restart.
+    if (!stop.aborted && this.plan.reconnect && this.endedEarly > 0) await this.#awaitReturn(stop);
     await this.#awaitEchoes();
     await this.#closeAll();
   }

@@ -78,9 +78,8 @@ function eventFields(session: USMPSession): object {
 
 function describe(session: USMPSession): string {
   const { rtt, stats, transport, peer } = session;
-  const where = peer.startsWith(`${transport}:`) ? peer : `${transport}://${peer}`;
   const lines = [
-    `--- ${where} session statistics ---`,
+    `--- ${urlOf(transport, peer)} session statistics ---`,
     `round trip: ${rtt === undefined ? 'unknown' : `${rtt.toFixed(3)} ms`}`,
     `sent: messages ${stats.messagesSent}, bytes ${stats.bytesSent}, frames ${stats.framesSent}`,
     `received: messages ${stats.messagesReceived}, bytes ${stats.bytesReceived}, frames ${stats.framesReceived}`,
@@ -95,4 +94,10 @@ function describe(session: USMPSession): string {
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Hosts have a port and stand behind two slashes; files do not. */
+function urlOf(transport: string, peer: string): string {
+  if (peer.startsWith(`${transport}:`)) return peer;
+  return /:\d+$/.test(peer) ? `${transport}://${peer}` : `${transport}:${peer}`;
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import { USMPServer } from '#dist/index.js';
+import { testWithPorts } from '../support/ports.js';
 import { Command, connectArgs, KEY, run, temporaryFolder } from './command.js';
 import { echo } from './servers.js';
 
@@ -34,6 +35,16 @@ test('serve listens on every kind of URL at once, and connect reaches each', asy
   await Promise.all(urls.map(reach));
   server.kill('SIGTERM');
   assert.equal((await server.ended).code, 0);
+});
+
+testWithPorts('serve and connect take serial ports', async (t, bench) => {
+  const cable = await bench.cable();
+  const args = ['serve', '--listen', cable.server.url, '--psk', KEY, '--echo', '--log-level', 'silent'];
+  const server = new Command(t, args);
+  await server.sees(/^listening serial:.*\?baud=115200$/m);
+  const { code, stdout, stderr } = await run(t, connectArgs(cable.device.url, '--send', 'hello', '--stats'));
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: 'hello\n' }, stderr);
+  assert.match(stderr, /^--- serial:\/\S+ session statistics ---/);
 });
 
 test('ping and simulate take every kind of URL', async (t) => {
