@@ -8,6 +8,10 @@ import { TransportError } from '../core/errors.js';
 import { formatEndpoint, hostOf, portOf } from './address.js';
 import type { TransportURL } from './transport.js';
 
+/** What to do about EMFILE and ENFILE, whichever kind of socket it was. */
+export const NO_DESCRIPTOR =
+  'no file descriptor is free; raise the limit (ulimit -n) or open fewer connections';
+
 /** Why nobody can connect there. */
 export function listenError(url: TransportURL, error: NodeJS.ErrnoException): TransportError {
   const where = formatEndpoint(hostOf(url), portOf(url));
@@ -75,7 +79,7 @@ function explainConnect(error: NodeJS.ErrnoException): string {
       return 'the two addresses do not go together; give both as IPv4 or both as IPv6';
     case 'EMFILE':
     case 'ENFILE':
-      return 'no file descriptor is free; raise the limit (ulimit -n) or open fewer connections';
+      return NO_DESCRIPTOR;
     default:
       return error.message || (error.code ?? 'unknown reason');
   }

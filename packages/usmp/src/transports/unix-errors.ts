@@ -6,6 +6,7 @@
 
 import { dirname } from 'node:path';
 import { TransportError, USMPError } from '../core/errors.js';
+import { NO_DESCRIPTOR } from './socket-errors.js';
 
 /** Why nobody can connect at a path. */
 export function unixListenError(path: string, error: NodeJS.ErrnoException): USMPError {
@@ -55,7 +56,7 @@ function explainConnect(error: NodeJS.ErrnoException): string {
       return 'the server does not keep up with new connections; try again';
     case 'EMFILE':
     case 'ENFILE':
-      return 'no file descriptor is free; raise the limit (ulimit -n) or open fewer connections';
+      return NO_DESCRIPTOR;
     default:
       return error.message;
   }

@@ -7,8 +7,7 @@ import { after, type TestContext, test } from 'node:test';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { packageFolder } from '../package/paths.js';
-
-const PROGRAMS_SCRIPT = new URL('../../../../scripts/programs.js', import.meta.url);
+import { findProgram, hasProgram } from '../support/programs.js';
 
 /** Neither acceleration nor anything that would ask other machines. */
 const CHROMIUM_OPTIONS = [
@@ -64,17 +63,15 @@ export function testInChromium(
   run: (t: TestContext, openPage: OpenPage) => Promise<void>,
 ): void {
   test(promise, { timeout: 120_000 }, async (t) => {
-    const { findProgram } = await import(PROGRAMS_SCRIPT.href);
-    const executablePath: string | undefined = await findProgram('chromium');
-    if (executablePath !== undefined) {
-      browser ??= chromium.launch({ executablePath, args: CHROMIUM_OPTIONS });
-      return run(t, pageOpener(t, await browser));
-    }
-    const missing = 'Chromium is not installed';
-    assert.notEqual(process.env.CI, 'true', missing);
-    console.error(`*** NOT TESTED, ${missing}: ${promise}`);
-    t.skip(missing);
+    if (!(await hasProgram(t, 'chromium', promise))) return;
+    browser ??= launch();
+    await run(t, pageOpener(t, await browser));
   });
+}
+
+async function launch(): Promise<Browser> {
+  const executablePath = (await findProgram('chromium'))!;
+  return chromium.launch({ executablePath, args: CHROMIUM_OPTIONS });
 }
 
 function pageOpener(t: TestContext, in_: Browser): OpenPage {

@@ -8,10 +8,18 @@ import { echo, listen, relayTo } from './servers.js';
 
 const DEVICES = 8;
 
+const SERVE = ['--psk', KEY, '--echo', '--log-level', 'silent'];
+
 /** A fleet that goes on until it is told to stop. */
 function fleet(t: TestContext, url: string, ...args: string[]): Command {
   const devices = ['--devices', String(DEVICES), '--rate', '5', '--duration', '0'];
   return new Command(t, ['simulate', url, '--psk', KEY, ...devices, '--json', ...args]);
+}
+
+/** The server that was killed, once more. */
+async function serveAgain(t: TestContext, url: string): Promise<void> {
+  const server = new Command(t, ['serve', '--listen', url, ...SERVE]);
+  await server.sees(/listening/);
 }
 
 /** Waits for progress after the present with so many devices connected, and something echoed. */
@@ -25,23 +33,13 @@ async function progress(command: Command, connected: number): Promise<void> {
 }
 
 test('killing the server and starting it again loses no device', async (t) => {
-  const first = await serve(t, ['--psk', KEY, '--echo', '--log-level', 'silent']);
+  const first = await serve(t, SERVE);
   const command = fleet(t, first.url);
   await progress(command, DEVICES);
   first.server.kill('SIGKILL');
   await command.sees(/"event":"disconnected"/);
   await first.server.ended;
-  const again = new Command(t, [
-    'serve',
-    '--listen',
-    first.url,
-    '--psk',
-    KEY,
-    '--echo',
-    '--log-level',
-    'silent',
-  ]);
-  await again.sees(/listening/);
+  await serveAgain(t, first.url);
   await progress(command, DEVICES);
   command.kill('SIGINT');
   const { code, stderr } = await command.ended;
@@ -58,23 +56,13 @@ test('killing the server and starting it again loses no device', async (t) => {
 });
 
 test('nor does killing it while devices still connect for the first time', async (t) => {
-  const first = await serve(t, ['--psk', KEY, '--echo', '--log-level', 'silent']);
+  const first = await serve(t, SERVE);
   const command = fleet(t, first.url, '--connect-rate', '10');
   await command.sees(/(?:"event":"connected"[\s\S]*){3}/);
   first.server.kill('SIGKILL');
   await command.sees(/"event":"failed"/);
   await first.server.ended;
-  const again = new Command(t, [
-    'serve',
-    '--listen',
-    first.url,
-    '--psk',
-    KEY,
-    '--echo',
-    '--log-level',
-    'silent',
-  ]);
-  await again.sees(/listening/);
+  await serveAgain(t, first.url);
   await progress(command, DEVICES);
   command.kill('SIGINT');
   const { code, stderr } = await command.ended;
@@ -84,7 +72,7 @@ test('nor does killing it while devices still connect for the first time', async
 });
 
 test('devices that did not come back are exit code 1, with the reason', async (t) => {
-  const { server, url } = await serve(t, ['--psk', KEY, '--echo', '--log-level', 'silent']);
+  const { server, url } = await serve(t, SERVE);
   const command = fleet(t, url);
   await progress(command, DEVICES);
   server.kill('SIGKILL');
