@@ -441,7 +441,7 @@ export abstract class Connection {
     this.#missed = this.#probeIsUnanswered ? this.#missed + 1 : 0;
     const { keepaliveMisses = 0 } = this.settings;
     if (this.#missed > keepaliveMisses && this.settings.keepaliveTimeout !== undefined) {
-      return this.fail(new ConnectionClosedError('idle_timeout'));
+      return this.abandon(new ConnectionClosedError('idle_timeout'), now);
     }
     this.#probe(now);
     if (this.pingWaits) this.#lastPing = now;

@@ -246,6 +246,14 @@ describe('a session', () => {
     assert.equal(codeOf(pair.client), 'bye');
   });
 
+  test('ends when PING stays unanswered, and BYE tells a server that cannot make itself heard', () => {
+    const pair = SerialPair.open({ client: { keepaliveInterval: 30_000, keepaliveTimeout: 20_000 } });
+    pair.path = (line, from) => (from === 'server' ? undefined : line);
+    pair.advance(50_000);
+    assert.equal(codeOf(pair.client), 'idle_timeout');
+    assert.equal(codeOf(pair.server), 'bye');
+  });
+
   test('delivers a replayed frame once, ends, and BYE tells the other side', () => {
     const pair = SerialPair.open();
     const { server } = pair;
