@@ -1,0 +1,13 @@
+/** What the seam keeps of a key over BearSSL. */
+#ifndef USMP_CRYPTO_BEARSSL_H
+#define USMP_CRYPTO_BEARSSL_H
+
+#include <bearssl.h>
+
+/** The expanded AES key, and the key of GHASH in its context; the second points to the first. */
+typedef struct usmp_aead {
+    br_aes_ct_ctr_keys aes;
+    br_gcm_context gcm;
+} usmp_aead_t;
+
+#endif

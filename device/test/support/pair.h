@@ -1,0 +1,174 @@
+/**
+ * The test bed: two connections, a clock that only the test moves, and a line between them that can delay, cut, damage, lose,
+ * double and fall silent. The same seed gives the same run.
+ */
+#ifndef PAIR_H
+#define PAIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "usmp/usmp.h"
+
+#include "bytes.h"
+
+#define TEST_PSK "a key for the test bed"
+#define TEST_DEVICE_ID {0x02, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE}
+#define NO_TIME UINT64_MAX
+
+/** What an end has told. */
+typedef struct logged {
+    usmp_event_t event;
+    /** A copy; `event.data` points to it. */
+    uint8_t *data;
+    /** On the clock of the pair. */
+    uint64_t at;
+} logged_t;
+
+/** Bytes on their way: part of a stream, or a datagram. */
+typedef struct piece {
+    uint64_t at;
+    uint8_t *bytes;
+    size_t length;
+    /** Over a serial line: the piece is HELLO. */
+    bool begins;
+} piece_t;
+
+/** One direction. */
+typedef struct line {
+    piece_t *pieces;
+    size_t first, count, size;
+    /** Bytes and frames written in all, lost ones too. */
+    size_t written;
+    size_t frames;
+    /** Their types, in order: the newest `MAX_TYPES`. */
+    uint8_t *types;
+    /** A frame that has not been written to its end. */
+    uint8_t partial[2200];
+    size_t partial_length;
+    /** Where a byte is to be changed; the mask is 0 when none is. */
+    size_t corrupt_at;
+    uint8_t corrupt_mask;
+    bool silent;
+    /** How many bytes are taken at a time; 0 for all. */
+    size_t capacity;
+    /** Nothing is taken. */
+    bool blocked;
+} line_t;
+
+typedef struct end {
+    const char *name;
+    usmp_t usmp;
+    usmp_settings_t settings;
+    logged_t *events;
+    size_t event_count, event_size;
+    line_t line;
+} end_t;
+
+typedef struct pair pair_t;
+
+/** What becomes of a frame, as it is on the line; it may change it. @return how many of it arrive */
+typedef unsigned path_t(pair_t *pair, end_t *from, uint8_t *frame, size_t length);
+
+/** Times of 0 stand for "never", not for the default. */
+typedef struct pair_options {
+    usmp_transport_t transport;
+    uint32_t seed;
+    /** Milliseconds from one end to the other: the least and the most. Over streams and serial lines order is kept. */
+    uint32_t least_delay, most_delay;
+    /** The line cuts what is written into pieces of at most this many bytes; 0: it does not. */
+    size_t largest_piece;
+    /** What the clock of the connections shows at the beginning. */
+    uint32_t clock;
+    usmp_settings_t client, server;
+    /** What the client proves; null for TEST_PSK. */
+    const char *client_key;
+    /** The answer to KEYS_WANTED. */
+    const char *server_keys[3];
+    /** KEYS_WANTED stays open. */
+    bool leaves_keys_open;
+    /** There is no key for the device. */
+    bool knows_nobody;
+    path_t *path;
+    /** Datagrams, in percent. */
+    unsigned loses, doubles, damages;
+} pair_options_t;
+
+struct pair {
+    pair_options_t options;
+    uint64_t time;
+    chance_t chance;
+    usmp_key_t keys[3];
+    size_t key_count;
+    end_t client, server;
+    /** For the path. */
+    unsigned counter;
+    unsigned type;
+};
+
+void pair_begin(pair_t *pair, const pair_options_t *options);
+/** The same, as far as both ends are open; the traces of the handshake are removed. */
+void pair_open(pair_t *pair, const pair_options_t *options);
+void pair_free(pair_t *pair);
+
+/** What the clock of the connections shows. */
+uint32_t pair_now(const pair_t *pair);
+
+end_t *pair_other(pair_t *pair, const end_t *end);
+
+/** Lets everything that is under way arrive, and what it causes. Deadlines on the way are kept. */
+void pair_settle(pair_t *pair);
+
+/** Moves the clock; what is due on the way happens on the way. */
+void pair_advance(pair_t *pair, uint64_t milliseconds);
+
+/** Hands over the next bytes that are under way to `to`, whatever their time, at most `most` of them. */
+void pair_deliver(pair_t *pair, end_t *to, size_t most);
+
+/** Takes bytes off the line before their time. @return how many */
+size_t line_take(line_t *line, uint8_t *out, size_t most);
+
+/** Answers what an end asks for, and puts what it wants to send on the line. */
+void end_drain(pair_t *pair, end_t *end);
+/** Events alone. */
+void end_drain_events(pair_t *pair, end_t *end);
+/** All that an end wants to send, not put on the line. @return its length */
+size_t end_take_output(pair_t *pair, end_t *end, uint8_t *out, size_t size);
+
+/** Hands over bytes in memory of exactly their size, and takes the events. */
+void end_input(pair_t *pair, end_t *end, const uint8_t *bytes, size_t length);
+
+usmp_error_t end_send(pair_t *pair, end_t *end, const uint8_t *message, size_t length);
+/** A message of `pattern(number)`. It has to be taken: what stands in its way is sent first. */
+void end_send_pattern(pair_t *pair, end_t *end, unsigned number, size_t length);
+
+size_t end_count(const end_t *end, usmp_event_type_t type);
+/** The n-th event of a type, from 0; null when there is none. */
+const usmp_event_t *end_event(const end_t *end, usmp_event_type_t type, size_t n);
+/** Why it has closed; USMP_OK while it has not. */
+usmp_error_t end_closed(const end_t *end);
+void end_forget_events(end_t *end);
+
+/** Whether message `n` that has come is `pattern(number)` of this length. */
+bool end_has_message(const end_t *end, size_t n, unsigned number, size_t length);
+
+/** The type of a frame as it is on the line; 0 for a UTACK. */
+unsigned frame_type(const pair_t *pair, const uint8_t *frame);
+
+/** How many frames of a type an end has written. */
+size_t line_count_type(const line_t *line, unsigned type);
+
+/** Makes a frame of clear payload, with its checksum. @return its length */
+size_t make_frame(uint8_t *out, unsigned type, uint32_t seq, const uint8_t *payload, size_t length);
+
+/** CRC-16/MODBUS, bit by bit: another way than that of the core. */
+uint16_t slow_crc16(const uint8_t *bytes, size_t length, uint16_t crc);
+
+/* Paths */
+/** Loses the next `pair->counter` frames of `pair->type`. */
+path_t path_losing;
+/** Turns a bit of the next frame of `pair->type`, as long as `pair->counter` is not 0. */
+path_t path_damaging;
+
+#endif

@@ -1,0 +1,7 @@
+/** The suites of the unit tests: one for each file of the core, and those that need more than one. */
+#ifndef SUITES_H
+#define SUITES_H
+
+void vectors_suite(void);
+
+#endif
