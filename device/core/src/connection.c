@@ -203,9 +203,10 @@ static void keep_alive(usmp_t *usmp, uint32_t now)
         usmp_abandon(usmp, USMP_ERROR_IDLE_TIMEOUT, now);
         return;
     }
-    usmp->probe_unanswered = true;
+    usmp->probe_unanswered = usmp->ping_wanted = true;
     usmp->last_ping = now;
-    if (usmp->pings_under_way < USMP_MAX_PINGS_UNDER_WAY) usmp->ping_wanted = true;
+    /* What has not been answered for so long will not be. */
+    usmp->pings_under_way = 0;
 }
 
 /** Whether the client still owes itself the shared secret. */
@@ -314,7 +315,7 @@ bool usmp_can_send(const usmp_t *usmp, size_t length)
 usmp_error_t usmp_ping(usmp_t *usmp)
 {
     if (usmp->state != USMP_STATE_OPEN) return USMP_ERROR_NOT_CONNECTED;
-    if (usmp->pings_under_way < USMP_MAX_PINGS_UNDER_WAY) usmp->ping_wanted = true;
+    usmp->ping_wanted = true;
     return USMP_OK;
 }
 
@@ -341,6 +342,10 @@ static void set_closed(usmp_t *usmp, usmp_error_t error)
 {
     usmp->state = USMP_STATE_CLOSED;
     usmp->error = (uint8_t)error;
+#if USMP_SERVER
+    /* Nobody waits for the answer any more. */
+    usmp->events &= (uint8_t)~(1u << USMP_EVENT_KEYS_WANTED);
+#endif
 #if USMP_DATAGRAM
     if (usmp_is_datagram(usmp) && usmp_datagram_ending(usmp)) return;
 #endif
@@ -372,29 +377,22 @@ bool usmp_poll_event(usmp_t *usmp, usmp_event_t *event)
     if (usmp->events == 0) return false;
     while ((usmp->events >> type & 1) == 0) type++;
     usmp->events &= (uint8_t)~(1u << type);
-    memset(event, 0, sizeof *event);
     event->type = (usmp_event_type_t)type;
-    switch (event->type) {
-#if USMP_SERVER
-    case USMP_EVENT_KEYS_WANTED:
-        event->data = usmp->layer.handshake.device_id;
-        event->length = USMP_DEVICE_ID_LENGTH;
-        break;
-#endif
-    case USMP_EVENT_OPEN:
+    event->data = usmp->rx;
+    event->length = usmp->message_length;
+    event->rtt = usmp->rtt;
+    event->error = (usmp_error_t)usmp->error;
+    if (type == USMP_EVENT_OPEN) {
         event->data = usmp->layer.record.session_id;
         event->length = USMP_SESSION_ID_LENGTH;
-        event->index = usmp->key_index;
-        break;
-    case USMP_EVENT_MESSAGE:
-        event->data = usmp->rx;
-        event->length = usmp->message_length;
-        break;
-    case USMP_EVENT_PONG: event->rtt = usmp->ping_sent_at; break;
-    case USMP_EVENT_REKEY_REFUSED: event->error = USMP_ERROR_REKEY_UNSAFE; break;
-    case USMP_EVENT_CLOSED: event->error = (usmp_error_t)usmp->error; break;
-    default: break;
     }
+#if USMP_SERVER
+    event->index = usmp->key_index;
+    if (type == USMP_EVENT_KEYS_WANTED) {
+        event->data = usmp->layer.handshake.device_id;
+        event->length = USMP_DEVICE_ID_LENGTH;
+    }
+#endif
     return true;
 }
 
@@ -443,7 +441,7 @@ void usmp_transmitted(usmp_t *usmp, size_t length, uint32_t now)
 #endif
     size_t waiting = (size_t)(usmp->tx_end - usmp->tx_start);
     usmp->tx_start = (uint16_t)(usmp->tx_start + (length < waiting ? length : waiting));
-    if (usmp->state != USMP_STATE_HANDSHAKE) return;
+    if (usmp->state != USMP_STATE_HANDSHAKE || length == 0) return;
     /* The clock may have gone on for seconds while keys were computed. */
     usmp->last_sent = now;
 #if USMP_SERIAL
@@ -492,8 +490,8 @@ USMP_INTERNAL usmp_error_t usmp_open_if_done(usmp_t *usmp, uint32_t now)
     if (handshake->state != USMP_HANDSHAKE_DONE) return USMP_OK;
     memcpy(keys, handshake->keys, sizeof keys);
     memcpy(session_id, handshake->session_id, sizeof session_id);
-    usmp->key_index = handshake->key_index;
 #if USMP_SERVER
+    usmp->key_index = handshake->key_index;
     if (usmp->is_server) memcpy(usmp->device_id, handshake->device_id, sizeof usmp->device_id);
 #endif
     usmp_wipe_layer(usmp);
@@ -534,9 +532,19 @@ USMP_INTERNAL void usmp_on_ping_pong(usmp_t *usmp, uint8_t type, uint32_t now)
     if (type == USMP_PING) {
         if (usmp->pongs_owed < USMP_MAX_PONGS_OWED) usmp->pongs_owed++;
     } else if (usmp->pings_under_way > 0) {
-        usmp->ping_sent_at = --usmp->pings_under_way == 0 ? now - usmp->ping_sent_at : USMP_NEVER;
+        usmp->pings_under_way--;
+        usmp->rtt = usmp->ping_alone ? now - usmp->ping_sent_at : USMP_NEVER;
         usmp_emit(usmp, USMP_EVENT_PONG);
     }
+}
+
+/** A peer may leave PINGs unanswered (§6.1), so none of them is waited for. */
+USMP_INTERNAL void usmp_on_ping_sealed(usmp_t *usmp, uint32_t now)
+{
+    usmp->ping_wanted = false;
+    usmp->ping_alone = usmp->pings_under_way == 0;
+    usmp->ping_sent_at = now;
+    if (usmp->pings_under_way < USMP_MAX_PINGS_UNDER_WAY) usmp->pings_under_way++;
 }
 
 USMP_INTERNAL void usmp_on_rekeyed(usmp_t *usmp)
@@ -575,6 +583,7 @@ USMP_INTERNAL void usmp_fail(usmp_t *usmp, usmp_error_t error)
 
 USMP_INTERNAL void usmp_abandon(usmp_t *usmp, usmp_error_t error, uint32_t now)
 {
-    if (usmp_is_serial(usmp)) usmp_close_with(usmp, error, now);
+    /* Where cryptography fails, the keys may be half changed: nothing must be sealed any more. */
+    if (usmp_is_serial(usmp) && error != USMP_ERROR_CRYPTO_FAILED) usmp_close_with(usmp, error, now);
     else usmp_fail(usmp, error);
 }

@@ -613,6 +613,7 @@ static void begin_rekey(usmp_t *usmp, uint32_t now)
     bool forced = usmp->datagram.rekey_forced;
     usmp->rekey_wanted = usmp->datagram.rekey_forced = false;
     if (!forced && usmp_datagram_rekey_is_unsafe(usmp)) {
+        usmp->error = USMP_ERROR_REKEY_UNSAFE;
         usmp_emit(usmp, USMP_EVENT_REKEY_REFUSED);
         return;
     }
@@ -653,9 +654,7 @@ static void seal_control(usmp_t *usmp, uint32_t now)
     } else if (usmp->pongs_owed > 0) {
         if (seal_into_window(usmp, USMP_PONG, NULL, 0, false, now)) usmp->pongs_owed--;
     } else if (seal_into_window(usmp, USMP_PING, NULL, 0, false, now)) {
-        usmp->ping_wanted = false;
-        usmp->ping_sent_at = now;
-        usmp->pings_under_way++;
+        usmp_on_ping_sealed(usmp, now);
     }
 }
 

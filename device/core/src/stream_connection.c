@@ -153,11 +153,7 @@ static void sealed(usmp_t *usmp, uint8_t type, const uint8_t *salt, uint32_t now
         if (!usmp_record_rekey(&usmp->layer.record, USMP_REKEY_INITIATOR, salt, false)) usmp_fail(usmp, USMP_ERROR_CRYPTO_FAILED);
         break;
     case USMP_PONG: usmp->pongs_owed--; break;
-    case USMP_PING:
-        usmp->ping_wanted = false;
-        usmp->ping_sent_at = now;
-        usmp->pings_under_way++;
-        break;
+    case USMP_PING: usmp_on_ping_sealed(usmp, now); break;
     default:
         usmp->bye_wanted = false;
         usmp_wipe_layer(usmp);

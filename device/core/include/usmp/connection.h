@@ -39,8 +39,9 @@ struct usmp {
     uint32_t last_sent;
     uint32_t last_heard;
     uint32_t last_ping;
-    /** Of the PING under way, where it is the only one. Afterwards how long its PONG took. */
     uint32_t ping_sent_at;
+    /** Of the last PONG; USMP_NEVER where more than one was awaited. */
+    uint32_t rtt;
 
     /** Bytes of `tx` that wait: from `tx_start` to `tx_end`. */
     uint16_t tx_start;
@@ -57,10 +58,11 @@ struct usmp {
     uint8_t pongs_owed;
     uint8_t pings_under_way;
     uint8_t missed;
-    uint8_t key_index;
     bool is_server;
     bool has_record;
     bool ping_wanted;
+    /** The PING that was sent at `ping_sent_at` is the only one under way. */
+    bool ping_alone;
     bool rekey_wanted;
     bool rekey_is_ours;
     bool bye_wanted;
@@ -71,6 +73,7 @@ struct usmp {
     bool has_proved;
 #endif
 #if USMP_SERVER
+    uint8_t key_index;
     uint8_t device_id[USMP_DEVICE_ID_LENGTH];
 #endif
 #if USMP_DATAGRAM
@@ -130,6 +133,9 @@ USMP_MUST_CHECK USMP_INTERNAL usmp_error_t usmp_on_part(usmp_t *usmp, const uint
 USMP_MUST_CHECK USMP_INTERNAL usmp_error_t usmp_check_control(uint8_t type, size_t length);
 
 USMP_INTERNAL void usmp_on_ping_pong(usmp_t *usmp, uint8_t type, uint32_t now);
+
+/** PING has been sealed. */
+USMP_INTERNAL void usmp_on_ping_sealed(usmp_t *usmp, uint32_t now);
 
 /** A change of keys is complete. */
 USMP_INTERNAL void usmp_on_rekeyed(usmp_t *usmp);

@@ -38,7 +38,7 @@
 /** PONGs owed to a peer that pings and does not read; further PINGs go unanswered (§6.1). */
 #define USMP_MAX_PONGS_OWED 8u
 
-/** PINGs of our own whose PONG may still come; more are not sent. */
+/** PINGs of our own whose PONG is awaited; the PONGs of more are taken for those that nobody asked for. */
 #define USMP_MAX_PINGS_UNDER_WAY 16u
 
 /** Time for a whole handshake (§3.5); arriving bytes do not restart it. */

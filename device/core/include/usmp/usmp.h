@@ -61,7 +61,10 @@ extern "C" {
 typedef enum usmp_event_type {
     /** Server: which keys has the device `data` (6 bytes)? Answer with `usmp_provide_keys`, now or later. */
     USMP_EVENT_KEYS_WANTED,
-    /** Both sides are authenticated: messages may be sent. `data` is the session id (16 bytes), `index` the key it proved. */
+    /**
+     * Both sides are authenticated: messages may be sent. `data` is the session id (16 bytes), or zeros when the session is over by
+     * now. At a server `index` says which of the keys was proved.
+     */
     USMP_EVENT_OPEN,
     /** New keys are in use both ways (§7.4). */
     USMP_EVENT_REKEYED,
@@ -80,7 +83,10 @@ typedef enum usmp_event_type {
     USMP_EVENT_CLOSED
 } usmp_event_type_t;
 
-/** One event. `data` points into the connection and is valid until the next call of any function for it. */
+/**
+ * One event. `data` points into the connection and is valid until the next call of any function for it. What is not named for the
+ * type of the event means nothing.
+ */
 typedef struct usmp_event {
     usmp_event_type_t type;
     const uint8_t *data;
