@@ -168,7 +168,9 @@ export async function build(board, program, switches = {}) {
  *
  * @param {BoardName} board
  * @param {Image} image
- * @param {{ port?: number, arguments?: readonly string[] }} options `port` of the host that the UART is connected to
+ * @param {{ port?: number, reconnect?: boolean, arguments?: readonly string[] }} options `port` of the host that the UART is
+ *   connected to; `reconnect`: is connected again a second after the other end has hung up, what the board sends meanwhile being
+ *   lost. Otherwise it then stays a line on which nobody is
  * @returns {Promise<{ program: string, arguments: string[] } | undefined>} undefined where there is no emulator
  */
 export async function emulation(board, image, options = {}) {
@@ -184,7 +186,7 @@ export async function emulation(board, image, options = {}) {
       : // Without nodelay every message waits for an acknowledgement of TCP.
         [
           '-chardev',
-          `socket,id=uart,host=127.0.0.1,port=${options.port},nodelay=on`,
+          `socket,id=uart,host=127.0.0.1,port=${options.port},nodelay=on${options.reconnect ? ',reconnect=1' : ''}`,
           '-serial',
           'chardev:uart',
         ];

@@ -6,10 +6,14 @@
  *   messages=N    how many it sends, 100 otherwise
  *   rekey=N       changes the keys after N echoes, after half of the messages otherwise; more than there are: never
  *   cut=N         at the first start: after N echoes sends half a frame, and resets the chip
+ *   again=N       connects anew up to N times when a session or a handshake has ended otherwise than by its own BYE, and goes on
+ *                 with the message that has not come back; 0 otherwise
+ *   handshake=N   milliseconds for a handshake, 30,000 otherwise
+ *   keepalive=N   milliseconds of silence until a PING, and for its answer; 30,000 and 20,000 otherwise
  *
- * It reports what has happened, one fact a line: `start N`, `open`, `rekeyed`, `reset`, `echoes N`, `bye`, `instructions
- * handshake N`, `instructions seal N` (a message of 32 bytes, sealed and framed for the line), `stack N`; or `failed CODE`.
- * The emulator ends with 0, or with 1 when something went wrong.
+ * It reports what has happened, one fact a line: `start N`, `open`, `rekeyed`, `reset`, `lost CODE` (and it connects anew),
+ * `echoes N`, `bye`, `instructions handshake N`, `instructions seal N` (a message of 32 bytes, sealed and framed for the line),
+ * `stack N`; or `failed CODE`. The emulator ends with 0, or with 1 when something went wrong.
  */
 #include <string.h>
 
@@ -20,7 +24,10 @@
 
 #define MEASURED_LENGTH 32u
 
-static const usmp_settings_t settings = {
+/** Before it connects anew, in milliseconds: who has just hung up may need a moment. */
+#define PAUSE 1500u
+
+static usmp_settings_t settings = {
     .transport = USMP_TRANSPORT_SERIAL,
     .psk = (const uint8_t *)"your-psk-here-16+",
     .psk_length = 17,
@@ -32,12 +39,12 @@ static uint32_t starts __attribute__((section(".noinit")));
 
 static struct {
     uint8_t seed[32];
-    uint32_t messages, rekey_after, cut_after;
+    uint32_t messages, rekey_after, cut_after, tries;
 } task;
 
 static usmp_t usmp;
 static uint32_t sent, echoed;
-static bool closed, failed;
+static bool closed, lost, failed;
 
 /* ── The task ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -77,6 +84,10 @@ static bool read_task(void)
     task.messages = number(text, "messages", 100);
     task.rekey_after = number(text, "rekey", task.messages / 2);
     task.cut_after = number(text, "cut", UINT32_MAX);
+    task.tries = number(text, "again", 0);
+    /* 0 stands for the default. */
+    settings.handshake_timeout = number(text, "handshake", 0);
+    settings.keepalive_interval = settings.keepalive_timeout = number(text, "keepalive", 0);
     seed = argument(text, "seed");
     for (size_t index = 0; index < sizeof task.seed; index++) {
         int high = seed == NULL ? -1 : digit(seed[2 * index]);
@@ -111,11 +122,17 @@ static bool is_echo(const usmp_event_t *event)
     return same;
 }
 
+static void report_code(const char *key, const char *code)
+{
+    char line[64] = "";
+    strncat(line, key, sizeof line - 1);
+    board_report(strncat(line, code, sizeof line - strlen(line) - 1));
+}
+
 static void fail(const char *code)
 {
-    char line[64] = "failed ";
     if (failed) return;
-    board_report(strncat(line, code, sizeof line - sizeof "failed "));
+    report_code("failed ", code);
     failed = true;
 }
 
@@ -160,6 +177,19 @@ static void go_on(void)
     if (starts == 1 && echoed == task.cut_after) cut();
 }
 
+static void on_closed(usmp_error_t error)
+{
+    closed = true;
+    if (error == USMP_ERROR_CLOSED) return;
+    lost = task.tries > 0;
+    if (!lost) {
+        check(error);
+        return;
+    }
+    task.tries--;
+    report_code("lost ", usmp_error_code(error));
+}
+
 static void on_event(const usmp_event_t *event)
 {
     switch (event->type) {
@@ -178,10 +208,7 @@ static void on_event(const usmp_event_t *event)
         board_report("rekeyed");
         go_on();
         break;
-    case USMP_EVENT_CLOSED:
-        if (event->error != USMP_ERROR_CLOSED) check(event->error);
-        closed = true;
-        break;
+    case USMP_EVENT_CLOSED: on_closed(event->error); break;
     default: break;
     }
 }
@@ -224,9 +251,11 @@ static bool receive(void)
     return count > 0;
 }
 
-static void run(void)
+/** Until the session is over, and its BYE is on the line. */
+static void converse(void)
 {
     usmp_error_t error;
+    closed = lost = false;
     COUNTED(error = usmp_connect(&usmp, &settings, board_milliseconds()));
     check(error);
     for (;;) {
@@ -237,6 +266,26 @@ static void run(void)
         COUNTED(timeout = usmp_poll_timeout(&usmp, board_milliseconds()));
         if (timeout == 0) COUNTED(usmp_handle_timeout(&usmp, board_milliseconds()));
         else if (!receive() && usmp_pending_transmit(&usmp) == 0) board_sleep(timeout);
+    }
+}
+
+/** Nobody is interested in what comes meanwhile. */
+static void wait(void)
+{
+    uint32_t began = board_milliseconds(), passed;
+    while ((passed = board_milliseconds() - began) < PAUSE) {
+        while (board_uart_read() >= 0) {}
+        board_sleep(PAUSE - passed);
+    }
+}
+
+static void run(void)
+{
+    for (;;) {
+        converse();
+        if (!lost || failed) return;
+        sent = echoed;
+        wait();
     }
 }
 

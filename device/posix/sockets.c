@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,12 @@ int open_socket(const struct addrinfo *address)
     (void)close(file);
     errno = error;
     return -1;
+}
+
+void hurry(int file)
+{
+    int one = 1;
+    (void)setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
 void name_of(char name[SOCKET_NAME], const struct sockaddr *address, socklen_t length)

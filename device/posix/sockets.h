@@ -26,6 +26,9 @@ int open_socket(const struct addrinfo *address);
 /** Lets a file not block, and closes it in programs that this one starts. */
 bool unblock(int file);
 
+/** TCP sends a message when it is there, not when more come. */
+void hurry(int file);
+
 /** Address and port as they stand in a URL. */
 void name_of(char name[SOCKET_NAME], const struct sockaddr *address, socklen_t length);
 

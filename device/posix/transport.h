@@ -56,8 +56,9 @@ bool tcp_open(transport_t *transport, const url_t *url, uint32_t timeout, proble
 bool udp_open(transport_t *transport, const url_t *url, problem_t *problem);
 bool serial_open(transport_t *transport, const url_t *url, problem_t *problem);
 
-/** What `transport_finish` has to do. */
+/** What `transport_finish` has to do; and the part of it that does not wait. */
 void tcp_finish(transport_t *transport);
+void tcp_say_end(transport_t *transport);
 void serial_finish(transport_t *transport);
 
 #endif

@@ -1,7 +1,5 @@
 /** TCP as a client: for a stream, and for a serial line that is carried by one. */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +42,6 @@ bool tcp_open(transport_t *transport, const url_t *url, uint32_t timeout, proble
     bool connected = false;
     for (struct addrinfo *address = addresses; address != NULL && !connected && !stop_wanted(); address = address->ai_next) {
         char name[SOCKET_NAME];
-        int one = 1;
         name_of(name, address->ai_addr, address->ai_addrlen);
         transport->file = open_socket(address);
         int error = transport->file < 0 ? errno : connect_to(transport->file, address, deadline);
@@ -54,11 +51,15 @@ bool tcp_open(transport_t *transport, const url_t *url, uint32_t timeout, proble
             transport_close(transport);
             continue;
         }
-        /* A message goes out when it is there, not when more come. */
-        (void)setsockopt(transport->file, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        hurry(transport->file);
     }
     if (addresses != NULL) freeaddrinfo(addresses);
     return connected;
+}
+
+void tcp_say_end(transport_t *transport)
+{
+    (void)shutdown(transport->file, SHUT_WR);
 }
 
 /**
@@ -69,7 +70,7 @@ void tcp_finish(transport_t *transport)
 {
     uint32_t deadline = clock_now() + FINISH_TIMEOUT;
     uint8_t bytes[512];
-    (void)shutdown(transport->file, SHUT_WR);
+    tcp_say_end(transport);
     for (;;) {
         struct pollfd files[] = {{transport->file, POLLIN, 0}, {stop_file(), POLLIN, 0}};
         int32_t left = (int32_t)(deadline - clock_now());

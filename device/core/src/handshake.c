@@ -119,15 +119,20 @@ static usmp_error_t on_session_ok(usmp_handshake_t *handshake, const usmp_settin
 
 #if USMP_SERVER
 
+USMP_INTERNAL size_t usmp_handshake_challenge(const usmp_handshake_t *handshake, uint8_t *frame)
+{
+    memcpy(USMP_PAYLOAD(frame), NONCE(handshake), 32);
+    memcpy(USMP_PAYLOAD(frame) + 32, SERVER_PUBLIC_KEY(handshake), 32);
+    return finish_frame(frame, USMP_CHALLENGE, 0, 64);
+}
+
 static usmp_error_t on_hello(usmp_handshake_t *handshake, const uint8_t *payload, uint8_t *reply)
 {
     memcpy(handshake->device_id, payload, 6);
     memcpy(CLIENT_PUBLIC_KEY(handshake), payload + 6, 32);
     if (!usmp_crypto_random(NONCE(handshake), 32)) return USMP_ERROR_CRYPTO_FAILED;
     if (!usmp_handshake_make_key_pair(handshake, true)) return USMP_ERROR_CRYPTO_FAILED;
-    memcpy(USMP_PAYLOAD(reply), NONCE(handshake), 32);
-    memcpy(USMP_PAYLOAD(reply) + 32, SERVER_PUBLIC_KEY(handshake), 32);
-    handshake->reply_length = (uint8_t)finish_frame(reply, USMP_CHALLENGE, 0, 64);
+    handshake->reply_length = (uint8_t)usmp_handshake_challenge(handshake, reply);
     handshake->state = USMP_WAIT_HELLO_ACK;
     return USMP_OK;
 }

@@ -70,6 +70,16 @@ USMP_INTERNAL void usmp_serial_handle_frame(usmp_t *usmp, uint8_t *frame, size_t
     }
 }
 
+#if USMP_SERVER
+/** At most once in what waits to be sent: HELLOs cost their sender nothing. */
+USMP_INTERNAL void usmp_serial_challenge_again(usmp_t *usmp)
+{
+    if (usmp->has_record || usmp->layer.handshake.state != USMP_WAIT_HELLO_ACK || usmp->tx_start != usmp->tx_end) return;
+    uint8_t *frame = usmp_reserve(usmp, USMP_MAX_HANDSHAKE_FRAME);
+    if (frame != NULL) usmp_commit(usmp, usmp_handshake_challenge(&usmp->layer.handshake, frame));
+}
+#endif
+
 USMP_INTERNAL uint32_t usmp_serial_begin_anew_in(const usmp_t *usmp, uint32_t now)
 {
     bool asked = usmp->layer.handshake.state == USMP_WAIT_CHALLENGE;

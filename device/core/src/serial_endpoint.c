@@ -53,7 +53,7 @@ static void take_hello(usmp_serial_endpoint_t *line, uint8_t *frame, size_t size
     usmp_t *handshake = handshake_of(line);
     if (size != USMP_HEADER_LENGTH + USMP_HELLO_LENGTH || !usmp_bucket_take(&line->beginnings, now)) return;
     if (handshake != NULL && memcmp(line->hello, USMP_PAYLOAD(frame), USMP_HELLO_LENGTH) == 0) {
-        usmp_serial_handle_frame(handshake, frame, size, now);
+        usmp_serial_challenge_again(handshake);
         return;
     }
     bool keeps = handshake == NULL && usmp_state(&line->peers[line->newest]) == USMP_STATE_OPEN;

@@ -173,6 +173,10 @@ USMP_INTERNAL void usmp_stream_session_frame(usmp_t *usmp, uint8_t *frame, size_
 /* serial_connection.c */
 USMP_INTERNAL size_t usmp_serial_input(usmp_t *usmp, const uint8_t *bytes, size_t length, uint32_t now);
 USMP_INTERNAL void usmp_serial_handle_frame(usmp_t *usmp, uint8_t *frame, size_t size, uint32_t now);
+#if USMP_SERVER
+/** A repeated HELLO is answered by the same CHALLENGE, until HELLO_ACK has come (§10). */
+USMP_INTERNAL void usmp_serial_challenge_again(usmp_t *usmp);
+#endif
 USMP_INTERNAL usmp_error_t usmp_serial_begin_anew(usmp_t *usmp, uint32_t now);
 USMP_INTERNAL uint32_t usmp_serial_begin_anew_in(const usmp_t *usmp, uint32_t now);
 #endif

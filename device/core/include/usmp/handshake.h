@@ -76,6 +76,9 @@ USMP_MUST_CHECK USMP_INTERNAL usmp_error_t usmp_handshake_handle_frame(usmp_hand
 USMP_MUST_CHECK USMP_INTERNAL usmp_error_t usmp_handshake_agree(usmp_handshake_t *handshake);
 
 #if USMP_SERVER
+/** Server: CHALLENGE, once HELLO has come. @return its length */
+USMP_INTERNAL size_t usmp_handshake_challenge(const usmp_handshake_t *handshake, uint8_t *frame);
+
 /** Server: the answer to "which keys has this device?"; SESSION_OK is in `reply` when HELLO_ACK was waiting for it. */
 USMP_MUST_CHECK USMP_INTERNAL usmp_error_t usmp_handshake_provide_keys(usmp_handshake_t *handshake, const usmp_settings_t *settings,
                                                          const usmp_key_t *keys, size_t count, uint8_t *reply);
