@@ -3,12 +3,12 @@
  *
  *   node scripts/test.js                     what `npm test` does
  *   node scripts/test.js --long              longer fuzzing, more random cases, larger volumes
- *   node scripts/test.js core/frame server   only test files whose path contains one of the words
+ *   node scripts/test.js core/frame server   only test files whose path contains one of the words; device/ for the core in C
  *
  * What cannot be had on this machine is skipped loudly; under CI=true a skip is a failure.
  */
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -29,16 +29,23 @@ process.chdir(root);
 if (long) process.env.USMP_LONG = '1';
 
 const built = command('build', 'npx', ['--no-install', 'tsc', '-b', 'packages/usmp']);
-if (built && words.length > 0) await runTests(testFiles(words));
+if (built && words.length > 0) await runTests([...deviceTestFiles(words), ...testFiles(words)]);
 else if (built) {
+  // Before the tests, which ask for it one file at a time. What is missing shows as skips there.
+  spawnSync(process.execPath, ['scripts/peers.js'], { stdio: 'inherit' });
+  // Compilers and emulators take a minute to install, in which the tests of the core run.
+  const preparing = prepare(['scripts/programs.js', 'scripts/toolchain.js']);
   command('format and lint', 'npx', ['--no-install', 'biome', 'check', '.']);
   command('benchmarks parse', process.execPath, ['--check', 'bench/run.js']);
-  // Before the tests, which ask for them one file at a time. What is missing shows as skips there.
-  for (const script of ['scripts/peers.js', 'scripts/programs.js'])
-    spawnSync(process.execPath, [script], { stdio: 'inherit' });
   await coverage(testFiles(['core/']));
-  await runTests(testFiles([]).filter((file) => !file.includes('/core/')));
-  command('mutations', process.execPath, ['scripts/mutations.js']);
+  await preparing;
+  // Much of what they do is waiting, so they run beside one another. The longest begin first.
+  await Promise.all([
+    runTests([...deviceTestFiles([]), ...testFiles([]).filter((file) => !file.includes('/core/'))]),
+    beside('mutations', ['scripts/mutations.js']).then(() =>
+      beside('mutations of the core in C', ['device/test/mutations.js']),
+    ),
+  ]);
 }
 
 const skipFails = process.env.CI === 'true' && totals.skipped > 0;
@@ -55,6 +62,37 @@ function command(name, file, args, env = process.env) {
   totals[passed ? 'passed' : 'failed']++;
   console.log(`${passed ? '✔' : '✖'} ${name}`);
   return passed;
+}
+
+/** The same beside other work: what it prints comes in one piece, when it has ended. */
+async function beside(name, args) {
+  const { status, output } = await runScript(args);
+  console.log(`\n── ${name} ──\n${output}`);
+  totals[status === 0 ? 'passed' : 'failed']++;
+  console.log(`${status === 0 ? '✔' : '✖'} ${name}`);
+}
+
+/** Scripts that install, one after the other, as they may ask the same package manager. */
+async function prepare(scripts) {
+  for (const script of scripts) console.error((await runScript([script])).output);
+}
+
+function runScript(args) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    child.on('close', (status) => resolve({ status, output }));
+  });
+}
+
+/** Tests of the core in C, which are not compiled. */
+function deviceTestFiles(parts) {
+  const names = readdirSync(join(root, 'device/test')).filter((name) => name.endsWith('.test.js'));
+  return names
+    .map((name) => join(root, 'device/test', name))
+    .filter((file) => parts.length === 0 || parts.some((part) => relative(root, file).includes(part)))
+    .sort();
 }
 
 function testFiles(parts) {
@@ -98,7 +136,7 @@ async function runTests(files) {
     totals.failed++;
     return;
   }
-  const stream = run({ files, concurrency: availableParallelism(), timeout: 300_000 });
+  const stream = run({ files, concurrency: availableParallelism() + 1, timeout: 300_000 });
   stream.on('test:pass', (test) => count(test, 'passed'));
   stream.on('test:fail', (test) => count(test, 'failed'));
   const report = stream.compose(spec);

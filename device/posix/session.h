@@ -6,6 +6,10 @@
 #include "server_options.h"
 #include "usmp/usmp.h"
 
+#if !USMP_SERVER || !USMP_STREAM || !USMP_SERIAL || !USMP_DATAGRAM
+#error "usmp-server serves all transports: leave USMP_SERVER, USMP_STREAM, USMP_SERIAL and USMP_DATAGRAM on"
+#endif
+
 /** What all sessions share. */
 typedef struct hub {
     const server_options_t *options;

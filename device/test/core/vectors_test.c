@@ -372,7 +372,7 @@ static void streams(void)
         size_t length = unhex(bytes, sizeof bytes, vector->bytes);
         for (size_t j = 0; j < COUNT(PIECES); j++) {
             test_context("pieces of %zu", PIECES[j]);
-#ifndef USMP_ONE_FILE
+#ifndef TEST_ONE_FILE
             judge_stream(bytes, vector->error == NULL ? length : vector->at, PIECES[j], vector->error);
             if (vector->error != NULL) judge_stream(bytes, vector->at - 1, PIECES[j], NULL);
 #endif

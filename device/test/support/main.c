@@ -9,6 +9,7 @@ static const struct {
     const char *name;
     void (*run)(void);
 } SUITES[] = {
+    {"connection", connection_suite},
     {"vectors", vectors_suite},
 };
 

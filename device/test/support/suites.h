@@ -2,6 +2,7 @@
 #ifndef SUITES_H
 #define SUITES_H
 
+void connection_suite(void);
 void vectors_suite(void);
 
 #endif

@@ -18,7 +18,7 @@ test('docs/errors.md lists exactly the codes that exist, each with the right fau
 
 test('links between the documents lead somewhere', async () => {
   const documents = (await readdir(repository, { recursive: true })).filter(
-    (file) => file.endsWith('.md') && !/node_modules|\.peers/.test(file),
+    (file) => file.endsWith('.md') && !/node_modules|\.peers|\.bearssl|device\/build/.test(file),
   );
   assert.ok(documents.length > 5);
   const broken: string[] = [];
@@ -38,6 +38,25 @@ test('ARCHITECTURE.md says of every source file what it is for', async () => {
   const files = await readdir(join(repository, 'packages/usmp/src'), { recursive: true });
   const unnamed = files.filter((file) => file.endsWith('.ts') && !text.includes(basename(file)));
   assert.deepEqual(unnamed, []);
+});
+
+test('the core in C has the same parts under the same names', async () => {
+  const names = async (folder: string, extension: string) =>
+    (await readdir(join(repository, folder)))
+      .filter((file) => file.endsWith(extension))
+      .map((file) => basename(file, extension).replaceAll('-', '_'));
+  // Where there is nothing to run: interfaces, counters, numbers. Headers have them in C.
+  const headersAlone = ['bytes', 'crypto', 'limits', 'stats'];
+  const typescript = (await names('packages/usmp/src/core', '.ts')).filter(
+    (name) => !headersAlone.includes(name),
+  );
+  assert.deepEqual((await names('device/core/src', '.c')).sort(), typescript.sort());
+});
+
+test('one file of the core in C brings all others together', async () => {
+  const text = await readFile(join(repository, 'device/core/usmp.c'), 'utf8');
+  const included = [...text.matchAll(/^#include "src\/(.+)"$/gm)].map(([, file]) => file);
+  assert.deepEqual(included, (await readdir(join(repository, 'device/core/src'))).sort());
 });
 
 test('all packages carry one version number', async () => {
