@@ -459,7 +459,7 @@ usmp_state_t usmp_state(const usmp_t *usmp)
 #if USMP_SERVER
 const uint8_t *usmp_device_id(const usmp_t *usmp)
 {
-    return usmp->is_server && usmp->state >= USMP_STATE_OPEN ? usmp->device_id : NULL;
+    return usmp->authenticated ? usmp->device_id : NULL;
 }
 #endif
 
@@ -492,7 +492,8 @@ USMP_INTERNAL usmp_error_t usmp_open_if_done(usmp_t *usmp, uint32_t now)
     memcpy(session_id, handshake->session_id, sizeof session_id);
 #if USMP_SERVER
     usmp->key_index = handshake->key_index;
-    if (usmp->is_server) memcpy(usmp->device_id, handshake->device_id, sizeof usmp->device_id);
+    usmp->authenticated = usmp->is_server;
+    memcpy(usmp->device_id, handshake->device_id, sizeof usmp->device_id);
 #endif
     usmp_wipe_layer(usmp);
     usmp->has_record = true;

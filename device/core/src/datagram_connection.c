@@ -673,8 +673,12 @@ USMP_INTERNAL const uint8_t *usmp_datagram_poll_transmit(usmp_t *usmp, uint32_t 
         return datagram->flight;
     }
     if (!usmp->has_record) return NULL;
-    if (usmp_window_next(&datagram->window) == datagram->window.count) seal_control(usmp, now);
     unsigned next = usmp_window_next(&datagram->window);
+    /* Twice, as the first try may find that only BYE has a number left. */
+    for (unsigned tries = 0; tries < 2 && next == datagram->window.count && usmp->has_record; tries++) {
+        seal_control(usmp, now);
+        next = usmp_window_next(&datagram->window);
+    }
     if (next == datagram->window.count) return NULL;
     datagram->given = GIVEN_FRAME;
     datagram->given_frame = (uint8_t)next;

@@ -73,6 +73,8 @@ struct usmp {
     bool has_proved;
 #endif
 #if USMP_SERVER
+    /** The device has proved its key; it stays so when the session is over. */
+    bool authenticated;
     uint8_t key_index;
     uint8_t device_id[USMP_DEVICE_ID_LENGTH];
 #endif
