@@ -167,6 +167,9 @@ void usmp_handle_end(usmp_t *usmp)
     usmp_discard_output(usmp);
     usmp_wipe_layer(usmp);
     usmp->bye_wanted = false;
+#if USMP_DATAGRAM
+    if (usmp_is_datagram(usmp)) usmp_datagram_finish(usmp);
+#endif
 }
 
 static uint32_t handshake_timeout(const usmp_t *usmp)

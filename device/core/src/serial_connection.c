@@ -83,6 +83,8 @@ USMP_INTERNAL void usmp_serial_challenge_again(usmp_t *usmp)
 USMP_INTERNAL uint32_t usmp_serial_begin_anew_in(const usmp_t *usmp, uint32_t now)
 {
     bool asked = usmp->layer.handshake.state == USMP_WAIT_CHALLENGE;
+    /* What waits for the line was not asked yet. */
+    if (usmp->tx_start != usmp->tx_end) return USMP_NEVER;
     return usmp_due_in(now, usmp->last_sent, asked ? USMP_HELLO_PATIENCE : USMP_HELLO_ACK_PATIENCE);
 }
 
