@@ -22,7 +22,7 @@ static uint32_t time_of(uint32_t setting, uint32_t otherwise)
 
 USMP_INTERNAL void usmp_emit(usmp_t *usmp, usmp_event_type_t type)
 {
-    usmp->events |= (uint8_t)(1u << type);
+    usmp->events = (uint8_t)(usmp->events | 1u << type);
 }
 
 /* ── Begin ───────────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -621,6 +621,7 @@ static void begin_rekey(usmp_t *usmp, uint32_t now)
         usmp_fail(usmp, USMP_ERROR_CRYPTO_FAILED);
     } else if (seal_into_window(usmp, USMP_REKEY, salt, sizeof salt, true, now)) {
         usmp->rekey_is_ours = usmp->ping_wanted = true;
+        for (unsigned i = 0; i < USMP_MAX_HELD; i++) usmp->datagram.held[i].under_old_key = true;
         if (!usmp_record_rekey(&usmp->layer.record, USMP_REKEY_INITIATOR, salt, true)) usmp_fail(usmp, USMP_ERROR_CRYPTO_FAILED);
     }
     usmp_crypto_wipe(salt, sizeof salt);

@@ -19,6 +19,7 @@ usmp_error_t usmp_endpoint_begin(usmp_endpoint_t *endpoint, const usmp_settings_
     endpoint->peers = peers;
     endpoint->count = count;
     for (size_t i = 0; i < count; i++) usmp_wipe(&peers[i].usmp);
+    endpoint->period_began_at = now;
     usmp_bucket_begin(&endpoint->cookies, USMP_COOKIE_BURST, USMP_COOKIE_RATE, now);
     usmp_bucket_begin(&endpoint->beginnings, USMP_COOKIE_BURST, USMP_COOKIE_RATE, now);
     return usmp_crypto_random(endpoint->secret, sizeof endpoint->secret) ? USMP_OK : USMP_ERROR_CRYPTO_FAILED;
@@ -37,13 +38,19 @@ static bool bake(const usmp_endpoint_t *endpoint, uint8_t cookie[16], const uint
     return true;
 }
 
-static bool is_cookie(const usmp_endpoint_t *endpoint, const uint8_t *cookie, const uint8_t *source, size_t source_length,
-                      uint32_t now)
+/** Counted on, and not divided out of the time, which wraps. */
+static void enter_period(usmp_endpoint_t *endpoint, uint32_t now)
+{
+    uint32_t periods = (now - endpoint->period_began_at) / USMP_COOKIE_PERIOD;
+    endpoint->period += periods;
+    endpoint->period_began_at += periods * USMP_COOKIE_PERIOD;
+}
+
+static bool is_cookie(const usmp_endpoint_t *endpoint, const uint8_t *cookie, const uint8_t *source, size_t source_length)
 {
     uint8_t expected[USMP_COOKIE_LENGTH];
-    uint32_t period = now / USMP_COOKIE_PERIOD;
     for (uint32_t age = 0; age < 2; age++) {
-        if (!bake(endpoint, expected, source, source_length, period - age)) return false;
+        if (!bake(endpoint, expected, source, source_length, endpoint->period - age)) return false;
         if (usmp_crypto_equal(expected, cookie, sizeof expected)) return true;
     }
     return false;
@@ -53,7 +60,7 @@ static void hand_cookie(usmp_endpoint_t *endpoint, const uint8_t *hello, const u
 {
     uint8_t *retry = endpoint->answers[1];
     if (!usmp_bucket_take(&endpoint->cookies, now)) return;
-    if (!bake(endpoint, USMP_PAYLOAD(retry), source, source_length, now / USMP_COOKIE_PERIOD)) return;
+    if (!bake(endpoint, USMP_PAYLOAD(retry), source, source_length, endpoint->period)) return;
     usmp_frame_write_header(retry, USMP_HELLO_RETRY, 0, USMP_COOKIE_LENGTH);
     usmp_frame_write_checksum(retry);
     usmp_utack_write(endpoint->answers[0], USMP_HELLO, usmp_load32(hello + 4));
@@ -128,6 +135,7 @@ static usmp_peer_t *judge_hello(usmp_endpoint_t *endpoint, const uint8_t *hello,
 {
     size_t size;
     usmp_error_t error = usmp_frame_measure(hello, length, &size);
+    enter_period(endpoint, now);
     if (error == USMP_ERROR_VERSION_1) endpoint->strays++;
     if (error != USMP_OK || size != length) return NULL;
     if (length == USMP_HEADER_LENGTH + USMP_HELLO_LENGTH) {
@@ -140,7 +148,7 @@ static usmp_peer_t *judge_hello(usmp_endpoint_t *endpoint, const uint8_t *hello,
         usmp_peer_t *peer = &endpoint->peers[i];
         if (is_from(peer, source, source_length) && peer->tag == tag) return peer;
     }
-    if (!is_cookie(endpoint, USMP_PAYLOAD(hello) + USMP_HELLO_LENGTH, source, source_length, now)) return NULL;
+    if (!is_cookie(endpoint, USMP_PAYLOAD(hello) + USMP_HELLO_LENGTH, source, source_length)) return NULL;
     if (!usmp_bucket_take(&endpoint->beginnings, now)) return NULL;
     return begin(endpoint, hello, source, source_length, now);
 }

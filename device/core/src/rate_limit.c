@@ -2,7 +2,7 @@
 
 #if USMP_SERVER
 
-#define TOKEN 1000u
+#define TOKEN ((uint32_t)1000)
 
 USMP_INTERNAL void usmp_bucket_begin(usmp_bucket_t *bucket, uint16_t burst, uint16_t rate, uint32_t now)
 {

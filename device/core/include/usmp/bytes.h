@@ -6,7 +6,8 @@
 
 static inline uint16_t usmp_load16(const uint8_t *bytes)
 {
-    return (uint16_t)(bytes[0] | bytes[1] << 8);
+    /* `int` has 16 bits on some of them. */
+    return (uint16_t)(bytes[0] | (unsigned)bytes[1] << 8);
 }
 
 static inline uint32_t usmp_load32(const uint8_t *bytes)

@@ -44,6 +44,9 @@ typedef struct usmp_endpoint {
     usmp_peer_t *peers;
     size_t count;
     uint32_t order;
+    /** The cookies of a period, and when it began. */
+    uint32_t period;
+    uint32_t period_began_at;
     uint8_t secret[32];
     usmp_bucket_t cookies;
     usmp_bucket_t beginnings;
