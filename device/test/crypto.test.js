@@ -60,7 +60,14 @@ for (const [index, { name, options, library }] of BACKENDS.entries()) {
         const sources = ['bearssl', 'psa', 'mbedtls', 'memory', 'random_posix'].map(
           (file) => `crypto/src/${file}.c`,
         );
-        const paths = ['-Icrypto/include', '-Itest/crypto', ...sources, 'test/crypto/seam_test.c', library];
+        const paths = [
+          '-Icore/include',
+          '-Icrypto/include',
+          '-Itest/crypto',
+          ...sources,
+          'test/crypto/seam_test.c',
+          library,
+        ];
         await run(tools[compiler], [...STRICT, ...optimisation, ...options, ...paths, '-o', program], {
           cwd: DEVICE,
         });

@@ -6,8 +6,11 @@
 #ifndef USMP_CONFIG_H
 #define USMP_CONFIG_H
 
-#ifdef USMP_CONFIG_FILE
+#if defined(USMP_CONFIG_FILE)
 #include USMP_CONFIG_FILE
+#elif defined(ARDUINO)
+/* The IDE passes no switches: the library's own file chooses by architecture. */
+#include "usmp/arduino_config.h"
 #endif
 
 /** Connections over streams: TCP, Unix sockets, anything that delivers all bytes in order or breaks. 0 or 1. */

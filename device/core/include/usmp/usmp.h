@@ -43,6 +43,9 @@
 #ifndef USMP_H
 #define USMP_H
 
+/** The release that this is part of: all packages carry one number. */
+#define USMP_VERSION_STRING "2.0.0"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

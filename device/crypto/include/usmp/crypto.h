@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "usmp/config.h"
+
 #if defined(USMP_CRYPTO_BEARSSL)
 #include "usmp/crypto_bearssl.h"
 #elif defined(USMP_CRYPTO_PSA)
