@@ -164,12 +164,6 @@ void usmp_handle_end(usmp_t *usmp)
     }
 #endif
     usmp_fail(usmp, error);
-    usmp_discard_output(usmp);
-    usmp_wipe_layer(usmp);
-    usmp->bye_wanted = false;
-#if USMP_DATAGRAM
-    if (usmp_is_datagram(usmp)) usmp_datagram_finish(usmp);
-#endif
 }
 
 static uint32_t handshake_timeout(const usmp_t *usmp)
@@ -357,8 +351,9 @@ static void set_closed(usmp_t *usmp, usmp_error_t error)
 
 USMP_INTERNAL void usmp_close_with(usmp_t *usmp, usmp_error_t error, uint32_t now)
 {
-    if (usmp->state != USMP_STATE_OPEN || usmp_record_sealable(&usmp->layer.record) == 0) {
-        if (usmp->state != USMP_STATE_IDLE) usmp_fail(usmp, error);
+    if (usmp->state == USMP_STATE_IDLE || usmp->state == USMP_STATE_CLOSED) return;
+    if (usmp->state == USMP_STATE_HANDSHAKE || usmp_record_sealable(&usmp->layer.record) == 0) {
+        usmp_fail(usmp, error);
         return;
     }
     set_closed(usmp, error);
@@ -576,8 +571,8 @@ USMP_INTERNAL void usmp_wipe_layer(usmp_t *usmp)
 
 USMP_INTERNAL void usmp_fail(usmp_t *usmp, usmp_error_t error)
 {
-    if (usmp->state == USMP_STATE_CLOSED) return;
-    set_closed(usmp, error);
+    if (usmp->state != USMP_STATE_CLOSED) set_closed(usmp, error);
+    usmp->bye_wanted = false;
     usmp_discard_output(usmp);
     usmp_wipe_layer(usmp);
 #if USMP_DATAGRAM

@@ -83,16 +83,13 @@ static uint32_t flight_due_in(const usmp_datagram_t *datagram, uint32_t now)
     return datagram->flying ? usmp_due_in(now, datagram->flight_sent_at, wait) : USMP_NEVER;
 }
 
-static void finish(usmp_t *usmp);
-
 /** A client goes on although its frame was acknowledged, because the answer may be lost (§9.3). */
 static void repeat_flight(usmp_t *usmp, uint32_t now)
 {
     usmp_datagram_t *datagram = &usmp->datagram;
     bool is_answer = datagram->flight[3] == USMP_SESSION_OK;
     if (is_answer && usmp_due_in(now, datagram->flight_first_sent_at, USMP_DELIVERY_TIMEOUT) == 0) {
-        if (datagram->lingers) finish(usmp);
-        else usmp_fail(usmp, USMP_ERROR_NOT_ACKNOWLEDGED);
+        usmp_fail(usmp, USMP_ERROR_NOT_ACKNOWLEDGED);
         return;
     }
     if (datagram->flight_attempts < UINT8_MAX) datagram->flight_attempts++;
@@ -145,13 +142,14 @@ static bool is_repeat(const usmp_t *usmp, uint8_t type)
 }
 
 /** The answer may have been lost although its UTACK was not: anybody can make that. */
-static void answer_again(usmp_datagram_t *datagram, const uint8_t *frame)
+static void answer_again(usmp_datagram_t *datagram, const uint8_t *frame, size_t size)
 {
     uint8_t answer = datagram->flight_length == 0 ? 0 : datagram->flight[3];
-    bool again = frame[3] == USMP_HELLO ? answer == USMP_CHALLENGE
-                                        : answer == USMP_SESSION_OK &&
-                                              usmp_load32(USMP_PAYLOAD(frame)) == datagram->hello_ack_tag;
-    if (again) datagram->flight_due = true;
+    bool asks_for_challenge = frame[3] == USMP_HELLO;
+    bool same_proof = frame[3] == USMP_HELLO_ACK && size == USMP_HEADER_LENGTH + USMP_MAC_LENGTH &&
+                      usmp_load32(USMP_PAYLOAD(frame)) == datagram->hello_ack_tag;
+    if (asks_for_challenge && answer == USMP_CHALLENGE) datagram->flight_due = true;
+    if (same_proof && answer == USMP_SESSION_OK) datagram->flight_due = true;
 }
 
 /** A cookie that differs from the last replaces it, so that a forged one does no harm (§9.2). */
@@ -210,7 +208,7 @@ static void handle_handshake_frame(usmp_t *usmp, uint8_t *frame, size_t size, ui
         take_handshake_frame(usmp, frame, size, now);
     } else if (is_repeat(usmp, frame[3])) {
         acknowledge_handshake(usmp, frame);
-        if (usmp->is_server) answer_again(&usmp->datagram, frame);
+        if (usmp->is_server) answer_again(&usmp->datagram, frame, size);
     }
 }
 
@@ -262,18 +260,24 @@ static void handle_utack(usmp_t *usmp, const uint8_t *utack, size_t length, uint
     usmp_heard(usmp, now);
     remove_frame(usmp, index, now);
     if (type == USMP_REKEY) usmp_record_rekey_acknowledged(&usmp->layer.record);
-    if (type == USMP_BYE) finish(usmp);
+    if (type == USMP_BYE) usmp_datagram_finish(usmp);
     else prolong_linger(usmp, now);
 }
 
 /* ── Session: receiving ──────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void drop_parts(usmp_t *usmp)
+/** A message was lost. Nobody wants to know once the end has been told. */
+static void tell_loss(usmp_t *usmp)
 {
-    if (usmp_message_drop(&usmp->message)) usmp_emit(usmp, USMP_EVENT_MESSAGE_DROPPED);
+    if (usmp->state == USMP_STATE_OPEN || usmp->datagram.closed_pending) usmp_emit(usmp, USMP_EVENT_MESSAGE_DROPPED);
 }
 
-/** What opens and then breaks a rule costs the unfinished message, not the session (§9.4). REKEY and BYE do not come here. */
+static void drop_parts(usmp_t *usmp)
+{
+    if (usmp_message_drop(&usmp->message)) tell_loss(usmp);
+}
+
+/** What opens and then breaks a rule costs the unfinished message, not the session (§9.4). Of REKEY and BYE, only what is none comes here. */
 static void deliver(usmp_t *usmp, uint8_t type, const uint8_t *text, size_t length, uint32_t now)
 {
     if (type == USMP_DATA || type == USMP_DATA_FRAG) {
@@ -336,7 +340,7 @@ static void skip_gap(usmp_t *usmp, usmp_replay_t *filter, uint32_t first)
 {
     filter->next = first;
     (void)usmp_message_drop(&usmp->message);
-    usmp_emit(usmp, USMP_EVENT_MESSAGE_DROPPED);
+    tell_loss(usmp);
 }
 
 /** The held frame whose turn it is, or null. */
@@ -414,8 +418,7 @@ static void on_first_frame(usmp_datagram_t *datagram)
 static void on_bye(usmp_t *usmp, const uint8_t *frame, const uint8_t *utack)
 {
     usmp_datagram_t *datagram = &usmp->datagram;
-    if (datagram->lingers) finish(usmp);
-    else usmp_fail(usmp, USMP_ERROR_BYE);
+    usmp_fail(usmp, USMP_ERROR_BYE);
     memcpy(FAREWELL_BYE(usmp), frame, USMP_RECORD_OVERHEAD);
     memcpy(FAREWELL_UTACK(usmp), utack, USMP_UTACK_LENGTH);
     datagram->farewell = true;
@@ -476,9 +479,13 @@ static void handle_session_frame(usmp_t *usmp, uint8_t *frame, size_t size, uint
     size_t length = size - USMP_RECORD_OVERHEAD;
     usmp_heard(usmp, now);
     on_first_frame(datagram);
-    if (datagram->lingers && type != USMP_BYE && !usmp_window_awaits_only(&datagram->window, USMP_REKEY)) return;
-    if (type == USMP_REKEY && !may_take_rekey(usmp, now)) return;
-    bool control = type == USMP_REKEY || type == USMP_BYE;
+    /* One of a wrong length is delivered like any other, and dropped when it has its turn. */
+    bool valid = usmp_check_control(type, length) == USMP_OK;
+    bool rekeys = valid && type == USMP_REKEY;
+    bool ends = valid && type == USMP_BYE;
+    if (datagram->lingers && !ends && !usmp_window_awaits_only(&datagram->window, USMP_REKEY)) return;
+    if (rekeys && !may_take_rekey(usmp, now)) return;
+    bool control = rekeys || ends;
     if (!opened.under_old_key && record->before == USMP_BEFORE_NEW_FRAMES) {
         /* The peer has our REKEY, and what is missing under the old key will not come. */
         if (usmp_window_awaits_only(&datagram->window, USMP_REKEY)) {
@@ -490,7 +497,7 @@ static void handle_session_frame(usmp_t *usmp, uint8_t *frame, size_t size, uint
             return;
         }
     }
-    if (type == USMP_REKEY && lowest_held(datagram, opened.under_old_key) != NULL) {
+    if (rekeys && lowest_held(datagram, opened.under_old_key) != NULL) {
         /* What is missing in front of REKEY was given up by its sender. It is taken when it comes again. */
         flush(usmp, opened.under_old_key);
         return;
@@ -505,19 +512,13 @@ static void handle_session_frame(usmp_t *usmp, uint8_t *frame, size_t size, uint
         if (in_turn && usmp->state == USMP_STATE_OPEN) deliver(usmp, type, USMP_TEXT(frame), length, now);
         return;
     }
-    if (usmp_check_control(type, length) != USMP_OK) {
-        drop_parts(usmp);
-        return;
-    }
-    if (type == USMP_BYE) {
+    if (ends) {
         on_bye(usmp, frame, utack);
         return;
     }
     drop_parts(usmp);
     datagram->held_back = datagram->gap = false;
-    if (usmp_on_rekey(usmp, USMP_TEXT(frame)) == USMP_OK) return;
-    if (datagram->lingers) finish(usmp);
-    else usmp_fail(usmp, USMP_ERROR_CRYPTO_FAILED);
+    if (usmp_on_rekey(usmp, USMP_TEXT(frame)) != USMP_OK) usmp_fail(usmp, USMP_ERROR_CRYPTO_FAILED);
 }
 
 /** Whoever has taken BYE goes on answering its repeats, by the same UTACK (§9.3). */
@@ -733,8 +734,7 @@ USMP_INTERNAL void usmp_datagram_handle_timeout(usmp_t *usmp, uint32_t now)
     usmp_datagram_t *datagram = &usmp->datagram;
     if (flight_due_in(datagram, now) == 0) repeat_flight(usmp, now);
     if (!usmp_window_handle_timeout(&datagram->window, &datagram->trip, now)) {
-        if (datagram->lingers) finish(usmp);
-        else usmp_fail(usmp, USMP_ERROR_NOT_ACKNOWLEDGED);
+        usmp_fail(usmp, USMP_ERROR_NOT_ACKNOWLEDGED);
     }
     if (gap_in(datagram, now) == 0 && usmp->has_record) {
         for (unsigned old = 0; old < 2; old++) {
@@ -744,7 +744,7 @@ USMP_INTERNAL void usmp_datagram_handle_timeout(usmp_t *usmp, uint32_t now)
         }
         datagram->gap = false;
     }
-    if (linger_in(datagram, now) == 0) finish(usmp);
+    if (linger_in(datagram, now) == 0) usmp_datagram_finish(usmp);
     if (release_in(datagram, now) == 0) datagram->held_back = false;
 }
 
@@ -780,18 +780,13 @@ USMP_INTERNAL void usmp_datagram_close(usmp_t *usmp, uint32_t now)
 }
 
 /** Nothing more is sent but UTACKs. */
-static void finish(usmp_t *usmp)
+USMP_INTERNAL void usmp_datagram_finish(usmp_t *usmp)
 {
     usmp_datagram_t *datagram = &usmp->datagram;
     usmp->bye_wanted = datagram->lingers = datagram->flying = datagram->flight_due = datagram->held_back = false;
     datagram->window.count = 0;
     usmp->tx_end = 0;
     usmp_wipe_layer(usmp);
-}
-
-USMP_INTERNAL void usmp_datagram_finish(usmp_t *usmp)
-{
-    finish(usmp);
 }
 
 USMP_INTERNAL bool usmp_datagram_lingers(const usmp_t *usmp)

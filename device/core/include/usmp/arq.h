@@ -45,7 +45,8 @@ USMP_INTERNAL void usmp_round_trip_back_off(usmp_round_trip_t *trip);
 USMP_INTERNAL uint32_t usmp_round_trip_timeout(const usmp_round_trip_t *trip, unsigned attempts, uint32_t longest);
 
 /** Frames of which the window has a record: those under way, and the sealed parts of a message that wait for their turn. */
-#define USMP_WINDOW_FRAMES (USMP_MAX_UNDER_WAY > USMP_MAX_FRAMES ? USMP_MAX_UNDER_WAY : USMP_MAX_FRAMES)
+#define USMP_SEALED_FRAMES (USMP_SEND_QUEUE * USMP_MAX_FRAMES)
+#define USMP_WINDOW_FRAMES (USMP_MAX_UNDER_WAY > USMP_SEALED_FRAMES ? USMP_MAX_UNDER_WAY : USMP_SEALED_FRAMES)
 
 /** A frame that has been sealed and not been acknowledged. Its bytes are in `tx`, in the order of the window. */
 typedef struct usmp_under_way {

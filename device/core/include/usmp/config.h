@@ -42,8 +42,17 @@
 #endif
 
 /**
- * Over datagrams: frames that may be under way at once (§9.1), 1 to 32. They share the memory of one message, so more than
- * one helps where messages are short. Costs 32 bytes each.
+ * Messages of this length for which there is room on their way out, 1 to 16; shorter ones share it. More than one lets a sender go
+ * on while the line is slow, and over datagrams keeps several under way, which on a line that loses much is many times faster.
+ * Costs the length of a message each.
+ */
+#ifndef USMP_SEND_QUEUE
+#define USMP_SEND_QUEUE 1
+#endif
+
+/**
+ * Over datagrams: frames that may be under way at once (§9.1), 1 to 32. They share the room of USMP_SEND_QUEUE.
+ * Costs 32 bytes each.
  */
 #ifndef USMP_MAX_UNDER_WAY
 #define USMP_MAX_UNDER_WAY 4
@@ -70,6 +79,10 @@
 
 #if USMP_MAX_MESSAGE < 452 || USMP_MAX_MESSAGE > 1808
 #error "USMP_MAX_MESSAGE must be 452 to 1808"
+#endif
+
+#if USMP_SEND_QUEUE < 1 || USMP_SEND_QUEUE > 16
+#error "USMP_SEND_QUEUE must be 1 to 16"
 #endif
 
 #if USMP_MAX_UNDER_WAY < 1 || USMP_MAX_UNDER_WAY > 32

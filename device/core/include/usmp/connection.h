@@ -26,8 +26,9 @@ extern "C" {
 /** Room for the longest message and for the frame around its last part, over a serial line in its encoding. */
 #define USMP_RECEIVE_BUFFER (USMP_MESSAGE_BUFFER + (USMP_SERIAL ? USMP_COBS_OVERHEAD : 0u))
 
-/** Room for the longest message in its frames. */
-#define USMP_TRANSMIT_BUFFER (USMP_MAX_MESSAGE + USMP_MAX_FRAMES * (USMP_RECORD_OVERHEAD + USMP_LINE_OVERHEAD))
+/** Room for the longest message in its frames, as often as is wanted. */
+#define USMP_TRANSMIT_BUFFER \
+    (USMP_SEND_QUEUE * (USMP_MAX_MESSAGE + USMP_MAX_FRAMES * (USMP_RECORD_OVERHEAD + USMP_LINE_OVERHEAD)))
 
 /** What is small comes first: that makes shorter instructions. */
 struct usmp {
@@ -148,7 +149,7 @@ USMP_MUST_CHECK USMP_INTERNAL usmp_error_t usmp_on_rekey(usmp_t *usmp, uint8_t *
 /** Opens the session when the handshake is done. */
 USMP_MUST_CHECK USMP_INTERNAL usmp_error_t usmp_open_if_done(usmp_t *usmp, uint32_t now);
 
-/** Ends everything without a word. */
+/** Ends everything without a word, also a BYE that is on its way. */
 USMP_INTERNAL void usmp_fail(usmp_t *usmp, usmp_error_t error);
 
 /** Closes because of what the peer did, or did not do: over a serial line with BYE, else without a word. */

@@ -37,8 +37,8 @@
  *     }
  *
  * Times are milliseconds of a clock that only goes forward and wraps at 2^32, like Arduino's `millis()`. No function blocks, and
- * none takes long but those that compute one X25519, which is said at each of them: 40 ms on an ESP32-C3, 8 s on an AVR; see
- * `device/README.md`. A connection is used by one thread at a time. All names of the protocol are those of spec/protocol.md.
+ * none takes long but those that compute one X25519, which is said at each of them: 20 ms on an ESP32-C3, 8 s on an AVR; see
+ * `device/SIZE.md`. A connection is used by one thread at a time. All names of the protocol are those of spec/protocol.md.
  */
 #ifndef USMP_H
 #define USMP_H
