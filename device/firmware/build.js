@@ -168,9 +168,8 @@ export async function build(board, program, switches = {}) {
  *
  * @param {BoardName} board
  * @param {Image} image
- * @param {{ port?: number, reconnect?: boolean, arguments?: readonly string[] }} options `port` of the host that the UART is
- *   connected to; `reconnect`: is connected again a second after the other end has hung up, what the board sends meanwhile being
- *   lost. Otherwise it then stays a line on which nobody is
+ * @param {{ port?: number, arguments?: readonly string[] }} options `port` of the host that the UART is connected to, again after
+ *   a second when the other end has hung up. What the board sends meanwhile is lost, and so is what it has not read by then
  * @returns {Promise<{ program: string, arguments: string[] } | undefined>} undefined where there is no emulator
  */
 export async function emulation(board, image, options = {}) {
@@ -186,7 +185,7 @@ export async function emulation(board, image, options = {}) {
       : // Without nodelay every message waits for an acknowledgement of TCP.
         [
           '-chardev',
-          `socket,id=uart,host=127.0.0.1,port=${options.port},nodelay=on${options.reconnect ? ',reconnect=1' : ''}`,
+          `socket,id=uart,host=127.0.0.1,port=${options.port},nodelay=on,reconnect=1`,
           '-serial',
           'chardev:uart',
         ];

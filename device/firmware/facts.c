@@ -4,7 +4,7 @@
 
 #include "board.h"
 
-static uint64_t began, sum;
+static uint64_t began, sum, longest;
 
 void report_number(const char *key, uint32_t value)
 {
@@ -36,7 +36,9 @@ void counter_stop(void)
         counter_start();
         own = board_instructions() - began;
     }
-    if (spent > own) sum += spent - own;
+    spent = spent > own ? spent - own : 0;
+    sum += spent;
+    if (spent > longest) longest = spent;
 }
 
 uint32_t counter_take(void)
@@ -44,4 +46,9 @@ uint32_t counter_take(void)
     uint32_t taken = (uint32_t)sum;
     sum = 0;
     return taken;
+}
+
+uint32_t counter_longest(void)
+{
+    return (uint32_t)longest;
 }

@@ -13,6 +13,9 @@ void counter_stop(void);
 /** @return the sum, which begins anew from 0 */
 uint32_t counter_take(void);
 
+/** @return the most instructions between one start and its stop, of all so far */
+uint32_t counter_longest(void);
+
 /** A call whose instructions count: those of the core, and not of waiting or of drivers. */
 #define COUNTED(call) \
     do { \

@@ -8,6 +8,7 @@
  *   cut=N         at the first start: after N echoes sends half a frame, and resets the chip
  *   again=N       connects anew up to N times when a session or a handshake has ended otherwise than by its own BYE, and goes on
  *                 with the message that has not come back; 0 otherwise
+ *   pause=N       milliseconds that it waits before, 0 otherwise
  *   handshake=N   milliseconds for a handshake, 30,000 otherwise
  *   keepalive=N   milliseconds of silence until a PING, and for its answer; 30,000 and 20,000 otherwise
  *
@@ -24,9 +25,6 @@
 
 #define MEASURED_LENGTH 32u
 
-/** Before it connects anew, in milliseconds: who has just hung up may need a moment. */
-#define PAUSE 1500u
-
 static usmp_settings_t settings = {
     .transport = USMP_TRANSPORT_SERIAL,
     .psk = (const uint8_t *)"your-psk-here-16+",
@@ -39,7 +37,7 @@ static uint32_t starts __attribute__((section(".noinit")));
 
 static struct {
     uint8_t seed[32];
-    uint32_t messages, rekey_after, cut_after, tries;
+    uint32_t messages, rekey_after, cut_after, tries, pause;
 } task;
 
 static usmp_t usmp;
@@ -85,6 +83,7 @@ static bool read_task(void)
     task.rekey_after = number(text, "rekey", task.messages / 2);
     task.cut_after = number(text, "cut", UINT32_MAX);
     task.tries = number(text, "again", 0);
+    task.pause = number(text, "pause", 0);
     /* 0 stands for the default. */
     settings.handshake_timeout = number(text, "handshake", 0);
     settings.keepalive_interval = settings.keepalive_timeout = number(text, "keepalive", 0);
@@ -273,9 +272,9 @@ static void converse(void)
 static void wait(void)
 {
     uint32_t began = board_milliseconds(), passed;
-    while ((passed = board_milliseconds() - began) < PAUSE) {
+    while ((passed = board_milliseconds() - began) < task.pause) {
         while (board_uart_read() >= 0) {}
-        board_sleep(PAUSE - passed);
+        board_sleep(task.pause - passed);
     }
 }
 

@@ -130,6 +130,7 @@ int main(void)
     board_init();
     memcpy(settings.device_id, RECORDING_DEVICE_ID, sizeof settings.device_id);
     handshake();
+    report_number("instructions step", counter_longest());
     report_number("stack handshake", stack_take());
 
     /* As recorded by the independent implementation, then a message of the length that is measured. */

@@ -22,7 +22,7 @@ const run = promisify(execFile);
 /** @typedef {import('./build.js').BoardName} BoardName */
 
 /** @type {{ title: string, board: BoardName, switches: Record<string, number> }[]} */
-const COLUMNS = [
+export const COLUMNS = [
   { title: 'rv32imc', board: 'rv32imc', switches: {} },
   { title: 'rv32imc, datagrams', board: 'rv32imc', switches: { USMP_DATAGRAM: 1 } },
   { title: 'Cortex-M3', board: 'cortex-m3', switches: {} },
@@ -35,59 +35,136 @@ const COLUMNS = [
  *
  * @typedef {object} Figures
  * @property {number} text @property {number} core @property {number} crypto @property {number} library
- * @property {number} handshake @property {number} handshakeWire
+ * @property {number} handshake @property {number} step @property {number} handshakeWire
  * @property {number} ram @property {number} staticRam @property {number} allocators names of functions that take heap
  * @property {number} stack @property {number} sessionStack
  * @property {number} seal @property {number} open @property {number} messageWire
  */
 
 /**
- * The rows of the table. `limit` holds for the first column; `other` is Mbed TLS.
+ * The rows of the table. `limit` holds for the first column, and `promise` says so; `other` is Mbed TLS.
  *
- * @type {{ key: keyof Figures, name: string, show: (value: number) => string, limit?: number, other: string }[]}
+ * @typedef {object} Row
+ * @property {keyof Figures} key @property {string} name @property {(value: number) => string} show
+ * @property {number} [limit] @property {(limit: string) => string} [promise] @property {string} [other]
  */
+
+/** @type {Row[]} */
 const ROWS = [
-  { key: 'text', name: '`.text` with cryptography, B', show: whole, limit: 21_000, other: '39,100' },
-  { key: 'core', name: '– of it the core', show: whole, limit: 6_000, other: '' },
-  { key: 'crypto', name: '– of it BearSSL and the seam to it', show: whole, other: '' },
-  { key: 'library', name: '– of it the C library', show: whole, other: '' },
-  { key: 'handshake', name: 'Handshake, instructions', show: millions, limit: 7_000_000, other: '33 M' },
+  {
+    key: 'text',
+    name: '`.text` with cryptography, B',
+    show: whole,
+    limit: 21_000,
+    promise: (limit) => `a client takes at most ${limit} B of flash, cryptography included`,
+    other: '39,100',
+  },
+  {
+    key: 'core',
+    name: '– of it the core',
+    show: whole,
+    limit: 6_000,
+    promise: (limit) => `the core alone takes at most ${limit} B of flash`,
+  },
+  { key: 'crypto', name: '– of it BearSSL and the seam to it', show: whole },
+  { key: 'library', name: '– of it the C library', show: whole },
+  {
+    key: 'handshake',
+    name: 'Handshake, instructions',
+    show: millions,
+    limit: 7_000_000,
+    promise: (limit) => `a handshake takes at most ${limit} instructions`,
+    other: '33 M',
+  },
+  { key: 'step', name: 'Longest step (one X25519), instructions', show: millions },
   {
     key: 'handshakeWire',
     name: 'Handshake, bytes on the wire, both ways',
     show: whole,
     limit: 230,
+    promise: (limit) => `a handshake takes at most ${limit} bytes on the wire`,
     other: '344',
   },
-  { key: 'ram', name: 'RAM of a connection, B', show: whole, limit: 1_900, other: '740' },
-  { key: 'staticRam', name: 'RAM beside it, B', show: whole, limit: 0, other: '' },
+  {
+    key: 'ram',
+    name: 'RAM of a connection, B',
+    show: whole,
+    limit: 1_900,
+    promise: (limit) => `a connection takes at most ${limit} B of RAM`,
+    other: '740',
+  },
+  {
+    key: 'staticRam',
+    name: 'RAM beside it, B',
+    show: whole,
+    limit: 0,
+    promise: () => 'no RAM is taken beside the connection',
+  },
   {
     key: 'allocators',
     name: 'Heap, B',
     show: (count) => (count === 0 ? '0' : 'some'),
     limit: 0,
+    promise: () => 'nothing is allocated',
     other: '4,188',
   },
-  { key: 'stack', name: 'Stack, peak in the handshake, B', show: whole, limit: 1_600, other: '1,440' },
-  { key: 'sessionStack', name: 'Stack, peak in the session, B', show: whole, other: '' },
+  {
+    key: 'stack',
+    name: 'Stack, peak in the handshake, B',
+    show: whole,
+    limit: 1_600,
+    promise: (limit) => `a handshake takes at most ${limit} B of stack`,
+    other: '1,440',
+  },
+  { key: 'sessionStack', name: 'Stack, peak in the session, B', show: whole },
   {
     key: 'seal',
     name: 'Message of 32 B, sealed and framed, instructions',
     show: thousands,
     limit: 32_000,
+    promise: (limit) => `a message of 32 B is sealed and framed in at most ${limit} instructions`,
     other: '14.3 k',
   },
-  { key: 'open', name: 'The same, opened', show: thousands, other: '' },
-  { key: 'messageWire', name: 'The same, bytes on the wire', show: whole, limit: 72, other: '53' },
+  { key: 'open', name: 'The same, opened', show: thousands },
+  {
+    key: 'messageWire',
+    name: 'The same, bytes on the wire',
+    show: whole,
+    limit: 72,
+    promise: (limit) => `a message of 32 B takes at most ${limit} bytes on the wire`,
+    other: '53',
+  },
+];
+
+/**
+ * Chips for the text below the table: whose column stands for them, and their clock in MHz.
+ *
+ * @type {{ name: string, board: BoardName, clocks: number[] }[]}
+ */
+const CHIPS = [
+  { name: 'ESP32-C3', board: 'rv32imc', clocks: [160] },
+  { name: 'STM32F1 (Cortex-M3)', board: 'cortex-m3', clocks: [72] },
+  { name: 'RP2040 (Cortex-M0+)', board: 'cortex-m0', clocks: [133] },
+  { name: 'ESP8266', board: 'lx106', clocks: [80, 160] },
 ];
 
 /* ── Measuring ───────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /**
- * @param {BoardName} board @param {Record<string, number>} switches
- * @returns {Promise<Figures | undefined>} undefined where a tool is missing, which was said on stderr
+ * @returns {Promise<(Figures | undefined)[]>} a column each, the one with the limits first; undefined where a tool is missing,
+ *   which was said on stderr
  */
-export async function measure(board, switches) {
+export async function measureAll() {
+  const figures = [];
+  for (const { board, switches } of COLUMNS) figures.push(await measure(board, switches));
+  return figures;
+}
+
+/**
+ * @param {BoardName} board @param {Record<string, number>} switches
+ * @returns {Promise<Figures | undefined>}
+ */
+async function measure(board, switches) {
   const bare = await build(board, 'bare', switches);
   const image = await build(board, 'measure', switches);
   const how = image && (await emulation(board, image));
@@ -102,6 +179,7 @@ export async function measure(board, switches) {
     crypto: (flash.get('bearssl') ?? 0) + (flash.get('seam') ?? 0),
     library: flash.get('library') ?? 0,
     handshake: fact(facts, 'instructions handshake'),
+    step: fact(facts, 'instructions step'),
     handshakeWire: fact(facts, 'wire handshake'),
     ram: fact(facts, 'ram'),
     staticRam: sum(ram),
@@ -211,10 +289,10 @@ function thousands(value) {
   return `${(value / 1_000).toFixed(1)} k`;
 }
 
-/** @param {Figures[]} figures of `COLUMNS` */
-async function documentOf(figures) {
+/** What device/SIZE.md should be. @param {Figures[]} figures as `measureAll` brings them */
+export async function documentOf(figures) {
   const head = ['', ...COLUMNS.map(({ title }) => title), 'limit', 'Mbed TLS 2.28'];
-  const rows = ROWS.map(({ key, name, show, limit, other }) => [
+  const rows = ROWS.map(({ key, name, show, limit, other = '' }) => [
     name,
     ...figures.map((column) => show(column[key])),
     limit === undefined ? '' : show(limit),
@@ -237,6 +315,11 @@ ${rows.map(line).join('\n')}
   column says so, \`USMP_SERVER\` nowhere.
 - **Instructions** are counted by QEMU around each call of a function of the core, over a stream, without drivers and
   waiting; exactly on rv32imc, else by a clock that is as good as the digits shown. The handshake has both X25519.
+- **The longest step** is the longest call of a function of the core: HELLO with its key pair, or the shared secret. Nothing
+  else happens meanwhile. The times are computed from the counts, an instruction a cycle, not measured on chips. They are the
+  least: some instructions take more cycles, and flash behind a cache makes the processor wait.
+${chips(figures).join('\n')}
+  - An 8-bit AVR has no column here; at 16 MHz it takes about 8 s.
 - **RAM of a connection** is \`sizeof(usmp_t)\`: context, both prepared keys, both buffers.
 - **Heap** is 0 where no function that allocates is linked.
 - **Stack** is counted from the call of a function of the core, by a painted stack.
@@ -246,8 +329,17 @@ ${rows.map(line).join('\n')}
 `;
 }
 
+/** Lines on how long the longest step takes. @param {Figures[]} figures */
+function chips(figures) {
+  return CHIPS.map(({ name, board, clocks }) => {
+    const { step } = figures[COLUMNS.findIndex((column) => column.board === board)];
+    const times = clocks.map((clock) => `${Math.round(step / (clock * 1_000))} ms at ${clock} MHz`);
+    return `  - ${name}: ${times.join(', ')}`;
+  });
+}
+
 /** @returns {Promise<string[]>} what each says of itself */
-async function compilers() {
+export async function compilers() {
   const names = [...new Set(Object.values(BOARDS).map(({ compiler }) => compiler))];
   return Promise.all(
     names.map(async (name) => {
@@ -257,23 +349,37 @@ async function compilers() {
   );
 }
 
-/** @param {Figures} figures @returns {string[]} what is too much */
-export function passedLimits(figures) {
-  return ROWS.filter(({ key, limit }) => limit !== undefined && figures[key] > limit).map(
-    ({ key, name, limit }) => `${name}: ${whole(figures[key])}, at most ${whole(limit ?? 0)} are allowed`,
-  );
+/**
+ * What must not grow. `complaint` is there where it has.
+ *
+ * @param {Figures} figures of the first column
+ * @returns {{ promise: string, complaint: string | undefined }[]}
+ */
+export function gates(figures) {
+  return ROWS.flatMap(({ key, name, show, limit, promise }) => {
+    if (limit === undefined || promise === undefined) return [];
+    const passed = figures[key] > limit;
+    const complaint = passed
+      ? `${name}: ${whole(figures[key])}, at most ${whole(limit)} are allowed`
+      : undefined;
+    return [{ promise: promise(show(limit)), complaint }];
+  });
+}
+
+/** What device/SIZE.md is. */
+export function committedDocument() {
+  return readFile(SIZE_FILE, 'utf8').catch(() => '');
 }
 
 if (isProgram(import.meta.url)) {
-  const figures = [];
-  for (const { board, switches } of COLUMNS) figures.push(await measure(board, switches));
+  const figures = await measureAll();
   if (figures.includes(undefined)) {
     console.error('Tools are missing: nothing was measured');
     process.exit(1);
   }
   const text = await documentOf(/** @type {Figures[]} */ (figures));
   if (process.argv.includes('--check')) {
-    if ((await readFile(SIZE_FILE, 'utf8').catch(() => '')) !== text) {
+    if ((await committedDocument()) !== text) {
       console.error(`device/SIZE.md is not what would be written now:\n${text}`);
       process.exitCode = 1;
     }
@@ -281,8 +387,9 @@ if (isProgram(import.meta.url)) {
     await writeFile(SIZE_FILE, text);
     console.log(text);
   }
-  for (const complaint of passedLimits(/** @type {Figures} */ (figures[0]))) {
-    console.error(`rv32imc: ${complaint}`);
+  for (const { complaint } of gates(/** @type {Figures} */ (figures[0]))) {
+    if (complaint === undefined) continue;
+    console.error(`${COLUMNS[0].title}: ${complaint}`);
     process.exitCode = 1;
   }
 }

@@ -104,10 +104,22 @@ function badLines() {
 /** @param {import('./emulator.js').Bed} bed */
 async function damage(bed) {
   const server = await bed.startServer();
-  // The first of them is in CHALLENGE, the others are in messages.
+  const inMessage = { deep: 100 };
+  const inChallenge = { deep: 20 };
   const relay = await bed.openRelay(server.port, {
-    toServer: { at: { 2000: 'flip', 6000: 'lose' } },
-    toBoard: { at: { 30: 'flip', 4000: 'flip', 8000: 'add' } },
+    toServer: {
+      blows: [
+        { after: 2_000, how: 'flip', ...inMessage },
+        { after: 6_000, how: 'lose', ...inMessage },
+      ],
+    },
+    toBoard: {
+      blows: [
+        { after: 0, how: 'flip', ...inChallenge },
+        { after: 4_000, how: 'flip', ...inMessage },
+        { after: 8_000, how: 'add', ...inMessage },
+      ],
+    },
   });
   const board = await bed.startBoard(relay, 'messages=40', 'again=20', 'keepalive=500');
   await board.end();
@@ -191,5 +203,7 @@ async function gone(bed) {
   await server.until(() => server.sessions[0]?.lengths.length >= 10, '10 messages');
   await relay.close();
   await board.end(1);
+  await server.over();
+  assert.deepEqual(server.ends, ['connection_lost']);
   assert.deepEqual(board.events, ['start 0', 'open', 'failed idle_timeout']);
 }
