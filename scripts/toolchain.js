@@ -24,6 +24,9 @@ const BEARSSL_SHA256 = '102a625bd8f6155260867a50c508df8d8c3f796985dd744df1a68e5c
 /** Files that every release of BearSSL has. */
 const BEARSSL_FILES = ['inc/bearssl.h', 'src/inner.h'];
 
+/** Where Debian has the Arduino core of AVR. */
+export const ARDUINO_AVR = '/usr/share/arduino/hardware/arduino/avr';
+
 /** Longer than unpacking takes: a draft of that age was left by an interrupted run. */
 const ABANDONED = 60 * MINUTE;
 
@@ -77,6 +80,21 @@ const GROUPS = {
         `--specs=${xtensaSpecs(tools['xtensa-lx106-elf-gcc'])}`,
         ...['-include', 'string.h'],
       ]),
+  },
+  /** The Arduino core of AVR, and a simulator as a library. */
+  avr: {
+    programs: ['avr-gcc', 'avr-g++', 'arduino-ctags', 'arduino-builder', 'gcc'],
+    packages: [
+      ...['gcc-avr', 'avr-libc', 'binutils-avr', 'arduino-core-avr', 'arduino-ctags', 'arduino-builder'],
+      ...['libsimavr-dev', 'libelf-dev', 'gcc', 'libc6-dev'],
+    ],
+    probe: async (tools) => {
+      await preprocess(tools['avr-g++'], [
+        '-mmcu=atmega2560',
+        ...[`-I${ARDUINO_AVR}/cores/arduino`, `-I${ARDUINO_AVR}/variants/mega`, '-include', 'Arduino.h'],
+      ]);
+      await preprocess(tools.gcc, ['-include', 'simavr/sim_avr.h', '-include', 'libelf.h']);
+    },
   },
 };
 

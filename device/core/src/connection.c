@@ -565,19 +565,22 @@ USMP_INTERNAL usmp_error_t usmp_on_rekey(usmp_t *usmp, uint8_t *salt)
 USMP_INTERNAL void usmp_wipe_layer(usmp_t *usmp)
 {
     if (usmp->has_record) usmp_record_wipe(&usmp->layer.record);
+    else usmp_crypto_wipe(&usmp->layer, sizeof usmp->layer);
     usmp->has_record = false;
-    usmp_crypto_wipe(&usmp->layer, sizeof usmp->layer);
 }
 
 USMP_INTERNAL void usmp_fail(usmp_t *usmp, usmp_error_t error)
 {
     if (usmp->state != USMP_STATE_CLOSED) set_closed(usmp, error);
+#if USMP_DATAGRAM
+    if (usmp_is_datagram(usmp)) {
+        usmp_datagram_finish(usmp);
+        return;
+    }
+#endif
     usmp->bye_wanted = false;
     usmp_discard_output(usmp);
     usmp_wipe_layer(usmp);
-#if USMP_DATAGRAM
-    if (usmp_is_datagram(usmp)) usmp_datagram_finish(usmp);
-#endif
 }
 
 USMP_INTERNAL void usmp_abandon(usmp_t *usmp, usmp_error_t error, uint32_t now)

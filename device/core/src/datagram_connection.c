@@ -80,7 +80,11 @@ USMP_INTERNAL void usmp_datagram_begin(usmp_t *usmp, uint32_t now)
 static uint32_t flight_due_in(const usmp_datagram_t *datagram, uint32_t now)
 {
     uint32_t wait = usmp_round_trip_timeout(&datagram->trip, datagram->flight_attempts, USMP_MAX_HANDSHAKE_RTO);
-    return datagram->flying ? usmp_due_in(now, datagram->flight_sent_at, wait) : USMP_NEVER;
+    uint32_t repeat_in = usmp_due_in(now, datagram->flight_sent_at, wait);
+    if (!datagram->flying) return USMP_NEVER;
+    /* A session that nobody has heard of is given up in time, however often it is asked for. */
+    if (datagram->flight[3] != USMP_SESSION_OK) return repeat_in;
+    return usmp_earlier(repeat_in, usmp_due_in(now, datagram->flight_first_sent_at, USMP_DELIVERY_TIMEOUT));
 }
 
 /** A client goes on although its frame was acknowledged, because the answer may be lost (§9.3). */

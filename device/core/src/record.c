@@ -201,6 +201,10 @@ USMP_INTERNAL void usmp_record_wipe(usmp_record_t *record)
 {
     usmp_aead_release(&record->tx);
     usmp_aead_release(&record->rx);
-    usmp_crypto_wipe(record, sizeof *record);
+    forget_before(record);
+    usmp_crypto_wipe(record->keys, sizeof record->keys);
+#if USMP_DATAGRAM
+    usmp_record_rekey_acknowledged(record);
+#endif
     record->tx_seq = USMP_MAX_SEQUENCE + 1;
 }

@@ -115,7 +115,7 @@ typedef enum usmp_rekey_role { USMP_REKEY_RESPONDER, USMP_REKEY_INITIATOR } usmp
  */
 USMP_MUST_CHECK USMP_INTERNAL bool usmp_record_rekey(usmp_record_t *record, usmp_rekey_role_t role, const uint8_t salt[32], bool datagrams);
 
-/** Overwrites the keys. Nothing can be sealed or opened after that. */
+/** Overwrites the keys. Nothing can be sealed or opened after that; the session id, which is no secret, can still be read. */
 USMP_INTERNAL void usmp_record_wipe(usmp_record_t *record);
 
 #ifdef __cplusplus

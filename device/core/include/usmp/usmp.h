@@ -65,8 +65,8 @@ typedef enum usmp_event_type {
     /** Server: which keys has the device `data` (6 bytes)? Answer with `usmp_provide_keys`, now or later. */
     USMP_EVENT_KEYS_WANTED,
     /**
-     * Both sides are authenticated: messages may be sent. `data` is the session id (16 bytes), or zeros when the session is over by
-     * now. At a server `index` says which of the keys was proved.
+     * Both sides are authenticated: messages may be sent. `data` is the session id (16 bytes). At a server `index` says
+     * which of the keys was proved.
      */
     USMP_EVENT_OPEN,
     /** New keys are in use both ways (§7.4). */

@@ -2,7 +2,11 @@
 #ifndef USMP_CRYPTO_BEARSSL_H
 #define USMP_CRYPTO_BEARSSL_H
 
+#if defined(USMP_BEARSSL_HEADER) /* where it is, if not on the include path under its own name */
+#include USMP_BEARSSL_HEADER
+#else
 #include <bearssl.h>
+#endif
 
 /** The expanded AES key, and the key of GHASH in its context; the second points to the first. */
 typedef struct usmp_aead {
