@@ -91,7 +91,7 @@ static bool begin(client_t *client)
 static bool is_over(const client_t *client);
 static void take_events(client_t *client);
 static void go_on(client_t *client);
-static void write_out(client_t *client);
+static bool write_out(client_t *client);
 static void wait_for_something(client_t *client);
 static void read_in(client_t *client);
 
@@ -100,8 +100,10 @@ static void run(client_t *client)
     for (;;) {
         take_events(client);
         go_on(client);
-        write_out(client);
+        bool written = write_out(client);
         if (is_over(client) || stop_at_once()) return;
+        /* There is room for more. */
+        if (written) continue;
         if (usmp_poll_timeout(&client->usmp, clock_now()) == 0) {
             /* Here, and nowhere else, a device computes its shared secret: HELLO_ACK is on its way by now. */
             usmp_handle_timeout(&client->usmp, clock_now());
@@ -151,21 +153,25 @@ static void go_on(client_t *client)
     if ((done || stop_wanted()) && state != USMP_STATE_CLOSED) usmp_close(&client->usmp, clock_now());
 }
 
-static void write_out(client_t *client)
+/** @return whether any bytes have gone */
+static bool write_out(client_t *client)
 {
     const uint8_t *bytes;
     size_t length;
+    bool any = false;
     client->congested = false;
     while ((bytes = usmp_poll_transmit(&client->usmp, clock_now(), &length)) != NULL) {
         int written = transport_write(&client->transport, bytes, length);
         if (written == TRANSPORT_ENDED) {
             usmp_handle_end(&client->usmp);
-            return;
+            return true;
         }
         client->congested = written == TRANSPORT_LATER;
-        if (client->congested) return;
+        if (client->congested) return any;
         usmp_transmitted(&client->usmp, (size_t)written, clock_now());
+        any = true;
     }
+    return any;
 }
 
 static int earlier(uint32_t a, uint32_t b)

@@ -32,8 +32,9 @@ static const char HELP[] =
     "  --ping                     measure a round trip\n"
     "  --echo-check N             send N messages of many sizes; exit 1 unless each comes back\n"
     "                             once, unchanged and in order\n"
+    "  --echo-size BYTES          of messages no longer than this (default: as long as can be)\n"
     "  --window N                 echoes that may be due at once, 1 to 64 (default: 8)\n"
-    "  --rekey                    change the keys: in the middle of the echo check, else at once\n"
+    "  --rekey                    change the keys, in the middle of an echo check\n"
     "  --rekey-force              the same over UDP after 64 frames, which released peers lose\n"
     "  --help                     display help\n"
     "\n" URL_HELP "\n"
@@ -55,6 +56,7 @@ enum {
     LISTEN_FOR,
     PING,
     ECHO_CHECK,
+    ECHO_SIZE,
     WINDOW,
     REKEY,
     REKEY_FORCE,
@@ -72,6 +74,7 @@ static const option_t OPTIONS[] = {
     [LISTEN_FOR] = {"--listen-for", true},
     [PING] = {"--ping", false},
     [ECHO_CHECK] = {"--echo-check", true},
+    [ECHO_SIZE] = {"--echo-size", true},
     [WINDOW] = {"--window", true},
     [REKEY] = {"--rekey", false},
     [REKEY_FORCE] = {"--rekey-force", false},
@@ -112,6 +115,7 @@ static bool take_option(client_options_t *options, found_t *found, int option, c
     case LISTEN_FOR: return parse_seconds(&options->listen_for, name, value, problem);
     case PING: options->ping = true; return true;
     case ECHO_CHECK: return parse_count(&options->echo_count, MANY, name, value, problem);
+    case ECHO_SIZE: return parse_count(&options->echo_size, USMP_MAX_MESSAGE, name, value, problem);
     case WINDOW: return parse_count(&options->echo_window, MAX_WINDOW, name, value, problem);
     case REKEY: options->rekey = true; return true;
     case REKEY_FORCE: options->rekey = options->rekey_forced = true; return true;
@@ -156,6 +160,7 @@ void client_options_parse(client_options_t *options, char **arguments)
     memset(options, 0, sizeof *options);
     options->timeout = DEFAULT_TIMEOUT;
     options->echo_window = DEFAULT_WINDOW;
+    options->echo_size = USMP_MAX_MESSAGE;
     if (parse(options, (arguments_t){arguments, false}, &problem)) return;
     (void)fprintf(stderr, "usmp-client: %s\n", problem.text);
     exit(EXIT_USAGE);

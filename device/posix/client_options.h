@@ -20,6 +20,8 @@ typedef struct client_options {
     bool ping;
     uint32_t echo_count;
     uint32_t echo_window;
+    /** No longer messages than this. */
+    uint32_t echo_size;
     /** The texts of `--send`, in the order of the command line. */
     const char **messages;
     size_t message_count;

@@ -28,6 +28,7 @@ void conversation_begin(conversation_t *conversation, const client_options_t *op
     conversation->usmp = usmp;
     conversation->since = now;
     conversation->echoes.count = options->echo_count;
+    conversation->echoes.size = options->echo_size;
 }
 
 /* ── What comes ──────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -88,7 +89,7 @@ static bool send_for_echo(conversation_t *conversation, uint32_t now)
     uint8_t message[USMP_MAX_MESSAGE];
     echo_check_t *echoes = &conversation->echoes;
     if (echoes->sent == echoes->count || echoes->sent - echoes->echoed == conversation->options->echo_window) return false;
-    size_t length = echo_check_message(echoes->sent, message);
+    size_t length = echo_check_message(echoes, echoes->sent, message);
     if (usmp_send(conversation->usmp, message, length, now) != USMP_OK) return false;
     echoes->sent++;
     return true;

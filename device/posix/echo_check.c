@@ -12,12 +12,12 @@ static const uint16_t SIZES[] = {0,   1,   3,   4,   5,   15,  16,  17,  64,  10
 #define SIZE_COUNT (sizeof SIZES / sizeof *SIZES)
 
 /** The sizes take turns with others, in an order that does not only grow. */
-static size_t size_of(uint32_t number)
+static size_t size_of(uint32_t number, size_t largest)
 {
     size_t usable = 0;
-    while (usable < SIZE_COUNT && SIZES[usable] <= USMP_MAX_MESSAGE) usable++;
+    while (usable < SIZE_COUNT && SIZES[usable] <= largest) usable++;
     if (number % 2 == 0) return SIZES[number / 2 * 7 % usable];
-    return number * 2654435761u / 7u % (USMP_MAX_MESSAGE + 1u);
+    return number * 2654435761u / 7u % (largest + 1);
 }
 
 /** The number, then bytes that count upwards from a beginning of their own: the tests of the released peer have the same. */
@@ -27,9 +27,9 @@ static void fill(uint8_t *message, uint32_t number, size_t length)
     for (size_t i = 4; i < length; i++) message[i] = (uint8_t)(number * 7 + length * 13 + i - 4);
 }
 
-size_t echo_check_message(uint32_t number, uint8_t *message)
+size_t echo_check_message(const echo_check_t *check, uint32_t number, uint8_t *message)
 {
-    size_t length = size_of(number);
+    size_t length = size_of(number, check->size);
     fill(message, number, length);
     return length;
 }
@@ -39,7 +39,7 @@ static bool find(const echo_check_t *check, const uint8_t *data, size_t length, 
 {
     uint8_t message[USMP_MAX_MESSAGE];
     for (*number = 0; *number < check->sent; ++*number) {
-        if (echo_check_message(*number, message) == length && memcmp(message, data, length) == 0) return true;
+        if (echo_check_message(check, *number, message) == length && memcmp(message, data, length) == 0) return true;
     }
     return false;
 }
@@ -48,7 +48,7 @@ bool echo_check_take(echo_check_t *check, const uint8_t *data, size_t length, pr
 {
     uint8_t expected[USMP_MAX_MESSAGE];
     uint32_t number = check->echoed;
-    size_t expected_length = echo_check_message(number, expected);
+    size_t expected_length = echo_check_message(check, number, expected);
     if (number < check->sent && length == expected_length && memcmp(data, expected, length) == 0) {
         check->echoed++;
         check->bytes += length;

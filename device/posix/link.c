@@ -79,7 +79,7 @@ static void drain(link_t *link, hub_t *hub)
         write_out(link);
         for (size_t i = 0; i < count_of(link); i++) {
             usmp_t *usmp = link->sessions[i].usmp;
-            again |= link->sessions[i].echo_waits && !link->congested;
+            again |= session_has_echoes(&link->sessions[i]) && !link->congested;
             if (usmp_poll_timeout(usmp, clock_now()) > 0) continue;
             usmp_handle_timeout(usmp, clock_now());
             again = true;

@@ -47,7 +47,8 @@ static void provide_keys(session_t *session, const hub_t *hub, const uint8_t *de
 {
     size_t count = may_come_in(hub->options, device_id) ? 1 : 0;
     device_id_format(session->device, device_id);
-    session->opened = session->echo_waits = false;
+    session->opened = false;
+    session->echo_count = 0;
     usmp_provide_keys(session->usmp, &hub->key, count, clock_now());
 }
 
@@ -57,9 +58,9 @@ static void take_message(session_t *session, const hub_t *hub, const usmp_event_
         show_message(session->device, event->data, event->length);
         return;
     }
-    session->echo_length = event->length;
-    session->echo_waits = true;
-    memcpy(session->echo, event->data, event->length);
+    echo_t *echo = &session->echoes[(session->first_echo + session->echo_count++) % MAX_ECHOES];
+    echo->length = event->length;
+    memcpy(echo->message, event->data, event->length);
 }
 
 static void take_closed(session_t *session, hub_t *hub, usmp_error_t error)
@@ -68,7 +69,8 @@ static void take_closed(session_t *session, hub_t *hub, usmp_error_t error)
     const char *what = session->opened ? "disconnected" : "refused";
     (void)fprintf(stderr, "%s %s from %s: %s: %s\n", what, who, session->peer, usmp_error_code(error), usmp_strerror(error));
     if (session->opened) hub->ended++;
-    session->opened = session->echo_waits = false;
+    session->opened = false;
+    session->echo_count = 0;
     session->device[0] = '\0';
 }
 
@@ -88,15 +90,27 @@ static void take_event(session_t *session, hub_t *hub, const usmp_event_t *event
     }
 }
 
+static void send_echoes(session_t *session)
+{
+    while (session->echo_count > 0) {
+        const echo_t *echo = &session->echoes[session->first_echo];
+        if (usmp_send(session->usmp, echo->message, echo->length, clock_now()) == USMP_ERROR_BUSY) return;
+        session->first_echo = (session->first_echo + 1) % MAX_ECHOES;
+        session->echo_count--;
+    }
+}
+
 void session_take_events(session_t *session, hub_t *hub)
 {
     usmp_event_t event;
-    for (;;) {
-        if (session->echo_waits) {
-            usmp_error_t error = usmp_send(session->usmp, session->echo, session->echo_length, clock_now());
-            session->echo_waits = error == USMP_ERROR_BUSY;
-        }
-        if (session->echo_waits || !usmp_poll_event(session->usmp, &event)) return;
+    send_echoes(session);
+    while (session->echo_count < MAX_ECHOES && usmp_poll_event(session->usmp, &event)) {
         take_event(session, hub, &event);
+        send_echoes(session);
     }
+}
+
+bool session_has_echoes(const session_t *session)
+{
+    return session->echo_count > 0;
 }

@@ -21,16 +21,24 @@ typedef struct hub {
     unsigned ended;
 } hub_t;
 
+/** Echoes that may wait. Over UDP a device gives up when nothing of it is taken for 12.5 s, which is soon over on a bad line. */
+#define MAX_ECHOES 16u
+
+typedef struct echo {
+    size_t length;
+    uint8_t message[USMP_MAX_MESSAGE];
+} echo_t;
+
 typedef struct session {
     usmp_t *usmp;
     /** Where it comes from. */
     char peer[80];
     char device[DEVICE_ID_TEXT];
     bool opened;
-    /** An echo that there was no room for. While it waits, nothing more is taken: that is what makes the device wait too. */
-    bool echo_waits;
-    size_t echo_length;
-    uint8_t echo[USMP_MAX_MESSAGE];
+    /** Echoes that there was no room for, in a ring. When it is full nothing more is taken, which makes the device wait too. */
+    echo_t echoes[MAX_ECHOES];
+    size_t first_echo;
+    size_t echo_count;
 } session_t;
 
 /** @return false: this machine has no entropy */
@@ -42,7 +50,10 @@ void session_begin(session_t *session, usmp_t *usmp, const char *peer);
 /** Takes what `usmp` has to tell. Call it after everything that comes in, and after everything that goes out. */
 void session_take_events(session_t *session, hub_t *hub);
 
-/** As the stray device is in the log: it has firmware of version 1, and no id that is known here. */
+/** Whether an echo waits for room. */
+bool session_has_echoes(const session_t *session);
+
+/** A device with firmware of version 1 has tried to come in. */
 void report_stray(const char *peer);
 
 #endif
