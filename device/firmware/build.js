@@ -24,6 +24,9 @@ const STALE = 24 * 60 * MINUTE;
 
 const run = promisify(execFile);
 
+/** Several builds of one process may be at the same file. */
+let drafts = 0;
+
 /**
  * @typedef {object} Board
  * @property {'riscv' | 'arm' | 'xtensa'} tools
@@ -317,7 +320,7 @@ async function writeRecording() {
   const text = recordingHeader(sessions.sessions[0]);
   const file = join(BUILD, 'recording.h');
   if ((await readFile(file, 'utf8').catch(() => '')) === text) return text;
-  const draft = `${file}.${process.pid}`;
+  const draft = `${file}.${process.pid}.${++drafts}`;
   await writeFile(draft, text);
   await rename(draft, file);
   return text;
@@ -332,7 +335,7 @@ async function writeRecording() {
  */
 async function unlessThere(file, make) {
   if (existsSync(file)) return;
-  const draft = `${file}.${process.pid}`;
+  const draft = `${file}.${process.pid}.${++drafts}`;
   try {
     await make(draft);
     await rename(draft, file);

@@ -331,26 +331,7 @@ static void rekeys(void)
 
 /* ── What must be refused ────────────────────────────────────────────────────────────────────────────────────────── */
 
-/** What a connection says of a stream at its very beginning, before any frame is complete. */
-static void judge_stream(const uint8_t *bytes, size_t length, size_t piece, const char *error)
-{
-    usmp_error_t found = USMP_OK;
-    uint8_t held[600];
-    size_t size = 0, have = 0;
-    if (piece == 0) piece = length;
-    for (size_t start = 0; start < length && found == USMP_OK; start += piece) {
-        size_t count = piece < length - start ? piece : length - start;
-        memcpy(held + have, bytes + start, count);
-        have += count;
-        found = usmp_frame_measure(held, have, &size);
-        if (found != USMP_OK || have < USMP_HEADER_LENGTH || have < size) continue;
-        if (!usmp_is_handshake_type(held[3]) && !usmp_frame_checksum_fits(held)) found = USMP_ERROR_BAD_CRC;
-        else FAIL("a frame in pieces of %zu", piece);
-    }
-    CHECK_TEXT(usmp_error_code(found), error == NULL ? "ok" : error);
-}
-
-/** Both the parser alone and a connection: the server at its beginning, or in its session. */
+/** By a session: frame_test.c has the parser alone. */
 static void judge_by_connection(const uint8_t *bytes, size_t length, size_t piece, const char *error)
 {
     static scripted_t end;
@@ -372,10 +353,6 @@ static void streams(void)
         size_t length = unhex(bytes, sizeof bytes, vector->bytes);
         for (size_t j = 0; j < COUNT(PIECES); j++) {
             test_context("pieces of %zu", PIECES[j]);
-#ifndef TEST_ONE_FILE
-            judge_stream(bytes, vector->error == NULL ? length : vector->at, PIECES[j], vector->error);
-            if (vector->error != NULL) judge_stream(bytes, vector->at - 1, PIECES[j], NULL);
-#endif
             judge_by_connection(bytes, length, PIECES[j], vector->error);
             if (vector->error == NULL) continue;
             judge_by_connection(bytes, vector->at, PIECES[j], vector->error);

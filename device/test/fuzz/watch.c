@@ -1,5 +1,6 @@
 #include "watch.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,17 @@ _Noreturn void broken(const char *promise, const char *file, int line)
     abort();
 }
 
+void trace(const char *format, ...)
+{
+    static int wanted = -1;
+    va_list arguments;
+    if (wanted < 0) wanted = getenv("USMP_TRACE") != NULL;
+    if (wanted == 0) return;
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+}
+
 /* ── For the targets ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 void watch_begin(uint64_t seed)
@@ -99,7 +111,7 @@ bool watch_has_failed(void)
 bool watch_knows_key(const uint8_t key[32], const usmp_t *by)
 {
     for (unsigned i = 0; i < watch.known_count; i++) {
-        if (watch.known[i].by == by && memcmp(watch.known[i].key, key, 32) == 0) return true;
+        if (watch.known[i].by == by && same(watch.known[i].key, key, 32)) return true;
     }
     return false;
 }
@@ -126,7 +138,7 @@ static bool finds_secret(const uint8_t *memory, size_t length)
         if ((filter[bit / 64] >> bit % 64 & 1) == 0) continue;
         for (unsigned i = 0; i < watch.secret_count; i++) {
             for (unsigned j = 0; j < 32; j += 8) {
-                if (memcmp(memory + at, watch.secrets[i] + j, 8) == 0) return true;
+                if (same(memory + at, watch.secrets[i] + j, 8)) return true;
             }
         }
     }
@@ -256,7 +268,7 @@ static void judge_type(const usmp_aead_t *aead, uint8_t type)
     watched_t *end = watched_by(aead);
     if (end == NULL) return;
     bool inside = end->last_type == USMP_DATA_FRAG;
-    end->last_type = type;
+    end->last_type = watch.forging ? 0 : type;
     if (watch.forging) return;
     REQUIRE(!inside || type == USMP_DATA_FRAG || type == USMP_DATA, "nothing stands between the parts of a message");
     if (usmp_state(end->usmp) != USMP_STATE_CLOSED) return;
@@ -270,8 +282,9 @@ bool __wrap_usmp_aead_seal(usmp_aead_t *aead, const uint8_t *nonce, const uint8_
     const ready_t *ready = find_ready(aead);
     REQUIRE(ready != NULL, "nothing is sealed by a key that is not ready");
     REQUIRE(usmp_load32(nonce) <= USMP_MAX_SEQUENCE, "the last number is never sent");
-    judge_type(aead, aad[3]);
+    trace("  seals type %u number %u, %zu bytes, key %04x\n", aad[3], usmp_load32(nonce), length, (unsigned)(ready->key & 0xFFFF));
     if (fails()) return false;
+    judge_type(aead, aad[3]);
     use_nonce(ready->key, nonce);
     return __real_usmp_aead_seal(aead, nonce, aad, aad_length, text, length);
 }

@@ -21,6 +21,16 @@ _Noreturn void broken(const char *promise, const char *file, int line);
 
 #define REQUIRE(condition, promise) ((condition) ? (void)0 : broken(promise, __FILE__, __LINE__))
 
+/** Without memcmp, of which the fuzzer would take every call for something to learn from. */
+static inline bool same(const uint8_t *a, const uint8_t *b, size_t length)
+{
+    while (length > 0 && *a == *b) a++, b++, length--;
+    return length == 0;
+}
+
+/** Tells what happens, where the environment has USMP_TRACE: for whoever looks into a crash. */
+void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /** Forgets everything. */
 void watch_begin(uint64_t seed);
 

@@ -40,7 +40,7 @@ uint32_t chance_between(chance_t *chance, uint32_t low, uint32_t high)
     return low + chance_next(chance) % (high - low + 1);
 }
 
-int chance_percent(chance_t *chance, unsigned percent)
+bool chance_percent(chance_t *chance, unsigned percent)
 {
     return chance_between(chance, 0, 99) < percent;
 }

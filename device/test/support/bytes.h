@@ -2,6 +2,7 @@
 #ifndef BYTES_H
 #define BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +23,7 @@ uint32_t chance_next(chance_t *chance);
 uint32_t chance_between(chance_t *chance, uint32_t low, uint32_t high);
 
 /** Whether something that happens `percent` times of a hundred happens now. */
-int chance_percent(chance_t *chance, unsigned percent);
+bool chance_percent(chance_t *chance, unsigned percent);
 
 void chance_fill(chance_t *chance, uint8_t *out, size_t length);
 

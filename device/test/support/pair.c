@@ -58,7 +58,7 @@ static void line_add(line_t *line, uint64_t at, const uint8_t *bytes, size_t len
 }
 
 /** Puts a frame on the line once. */
-static void line_carry(pair_t *pair, end_t *end, uint8_t *frame, size_t length)
+static void line_carry(pair_t *pair, end_t *end, uint8_t *frame, size_t length, uint32_t more_delay)
 {
     const pair_options_t *options = &pair->options;
     bool is_datagram = options->transport == USMP_TRANSPORT_DATAGRAM;
@@ -67,7 +67,7 @@ static void line_carry(pair_t *pair, end_t *end, uint8_t *frame, size_t length)
     for (size_t start = 0; start < length;) {
         size_t size = most == length ? length : chance_between(&pair->chance, 1, (uint32_t)most);
         if (size > length - start) size = length - start;
-        uint64_t at = pair->time + chance_between(&pair->chance, options->least_delay, options->most_delay);
+        uint64_t at = pair->time + more_delay + chance_between(&pair->chance, options->least_delay, options->most_delay);
         line_add(&end->line, at, frame + start, size, begins, !is_datagram);
         start += size;
     }
@@ -83,7 +83,10 @@ static void line_write_frame(pair_t *pair, end_t *end, uint8_t *frame, size_t le
         frame[line->corrupt_at - line->written] ^= line->corrupt_mask;
     }
     line->written += length;
+    pair->cut = 0;
+    memset(pair->more_delay, 0, sizeof pair->more_delay);
     unsigned copies = options->path == NULL ? 1 : options->path(pair, end, frame, length);
+    length -= pair->cut;
     if (line->silent) return;
     if (options->transport == USMP_TRANSPORT_DATAGRAM) {
         if (options->loses > 0 && chance_percent(&pair->chance, options->loses)) return;
@@ -92,7 +95,7 @@ static void line_write_frame(pair_t *pair, end_t *end, uint8_t *frame, size_t le
             frame[chance_between(&pair->chance, 0, (uint32_t)length - 1)] ^= (uint8_t)(1u << chance_between(&pair->chance, 0, 7));
         }
     }
-    while (copies-- > 0) line_carry(pair, end, frame, length);
+    for (unsigned i = 0; i < copies; i++) line_carry(pair, end, frame, length, pair->more_delay[i % 4]);
 }
 
 /** Length of the first frame in what was written; 0 while it is not complete. */
@@ -154,55 +157,171 @@ static void line_free(line_t *line)
 
 /* ── An end ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void answer(pair_t *pair, end_t *end)
+/* The connections of an end: one, or those that its endpoint has. */
+
+static bool has_serial_endpoint(const pair_t *pair, const end_t *end)
+{
+    return pair->options.endpoint && end == &pair->server && pair->options.transport == USMP_TRANSPORT_SERIAL;
+}
+
+static bool has_socket(const pair_t *pair, const end_t *end)
+{
+    return pair->options.endpoint && end == &pair->server && pair->options.transport == USMP_TRANSPORT_DATAGRAM;
+}
+
+static size_t peer_count(const pair_t *pair, const end_t *end)
+{
+    return has_serial_endpoint(pair, end) ? 2 : has_socket(pair, end) ? PAIR_PEERS : 1;
+}
+
+static usmp_t *peer_of(pair_t *pair, end_t *end, size_t number)
+{
+#if USMP_SERVER && USMP_SERIAL
+    if (has_serial_endpoint(pair, end)) return &pair->serial.peers[number];
+#endif
+#if USMP_SERVER && USMP_DATAGRAM
+    if (has_socket(pair, end)) return &pair->peers[number].usmp;
+#endif
+    (void)number;
+    (void)pair;
+    return &end->own;
+}
+
+static void find_newest(pair_t *pair, end_t *end)
+{
+    end->usmp = peer_of(pair, end, 0);
+#if USMP_SERVER && USMP_SERIAL
+    if (has_serial_endpoint(pair, end)) end->usmp = &pair->serial.peers[pair->serial.newest];
+#endif
+#if USMP_SERVER && USMP_DATAGRAM
+    for (size_t i = 1; has_socket(pair, end) && i < PAIR_PEERS; i++) {
+        const usmp_peer_t *newest = (const usmp_peer_t *)(void *)end->usmp;
+        if (pair->peers[i].order > newest->order) end->usmp = &pair->peers[i].usmp;
+    }
+#endif
+}
+
+static const uint8_t *poll_transmit(pair_t *pair, end_t *end, usmp_t *usmp, size_t *length)
+{
+#if USMP_SERVER && USMP_SERIAL
+    if (has_serial_endpoint(pair, end)) return usmp_serial_endpoint_poll_transmit(&pair->serial, pair_now(pair), length);
+#endif
+    (void)end;
+    return usmp_poll_transmit(usmp, pair_now(pair), length);
+}
+
+static void transmitted(pair_t *pair, end_t *end, usmp_t *usmp, size_t length)
+{
+#if USMP_SERVER && USMP_SERIAL
+    if (has_serial_endpoint(pair, end)) {
+        usmp_serial_endpoint_transmitted(&pair->serial, length, pair_now(pair));
+        return;
+    }
+#endif
+    (void)end;
+    usmp_transmitted(usmp, length, pair_now(pair));
+}
+
+static size_t handle_input(pair_t *pair, end_t *end, uint8_t *bytes, size_t length)
+{
+#if USMP_SERVER && USMP_SERIAL
+    if (has_serial_endpoint(pair, end)) {
+        return usmp_serial_endpoint_handle_input(&pair->serial, bytes, length, pair_now(pair));
+    }
+#endif
+#if USMP_SERVER && USMP_DATAGRAM
+    if (has_socket(pair, end)) {
+        static const uint8_t source[6] = {192, 0, 2, 1, 0x12, 0x34};
+        (void)usmp_endpoint_handle_datagram(&pair->socket, bytes, length, source, sizeof source, pair_now(pair));
+        for (size_t i = 0; i < 2; i++) {
+            if (pair->socket.answer_lengths[i] > 0) line_write(pair, end, pair->socket.answers[i], pair->socket.answer_lengths[i]);
+        }
+        return length;
+    }
+#endif
+    return usmp_handle_input(end->usmp, bytes, length, pair_now(pair));
+}
+
+static uint32_t poll_timeout(const pair_t *pair, const end_t *end)
+{
+    uint32_t earliest = USMP_NEVER;
+    for (size_t i = 0; i < peer_count(pair, end); i++) {
+        uint32_t in = usmp_poll_timeout(peer_of((pair_t *)(uintptr_t)pair, (end_t *)(uintptr_t)end, i), pair_now(pair));
+        if (in < earliest) earliest = in;
+    }
+    return earliest;
+}
+
+static void answer(pair_t *pair, usmp_t *usmp)
 {
 #if USMP_SERVER
-    if (!pair->options.leaves_keys_open) usmp_provide_keys(&end->usmp, pair->keys, pair->key_count, pair_now(pair));
+    if (!pair->options.leaves_keys_open) usmp_provide_keys(usmp, pair->keys, pair->key_count, pair_now(pair));
 #else
     (void)pair;
-    (void)end;
+    (void)usmp;
 #endif
+}
+
+static void log_event(pair_t *pair, end_t *end, usmp_t *usmp, const usmp_event_t *event)
+{
+    if (end->event_count == end->event_size) {
+        end->event_size = end->event_size * 2 + 16;
+        end->events = grown(end->events, end->event_size * sizeof *end->events);
+    }
+    logged_t *logged = &end->events[end->event_count++];
+    logged->event = *event;
+    logged->data = event->data == NULL ? NULL : copy_of(event->data, event->length);
+    logged->event.data = logged->data;
+    logged->at = pair->time;
+    logged->usmp = usmp;
 }
 
 void end_drain_events(pair_t *pair, end_t *end)
 {
     usmp_event_t event;
     unsigned rounds = 0;
-    while (usmp_poll_event(&end->usmp, &event)) {
-        if (rounds++ == MAX_ROUNDS) {
-            FAIL("%s never stops telling events", end->name);
+    find_newest(pair, end);
+    for (size_t i = 0; i < peer_count(pair, end); i++) {
+        usmp_t *usmp = peer_of(pair, end, i);
+        while (usmp_poll_event(usmp, &event)) {
+            if (rounds++ == MAX_ROUNDS) {
+                FAIL("%s never stops telling events", end->name);
+                return;
+            }
+            log_event(pair, end, usmp, &event);
+            if (event.type == USMP_EVENT_KEYS_WANTED) answer(pair, usmp);
+        }
+    }
+}
+
+/** Puts on the line what a connection wants to send. */
+static void drain_output(pair_t *pair, end_t *end, usmp_t *usmp)
+{
+    size_t length;
+    const uint8_t *bytes;
+    bool is_datagram = pair->options.transport == USMP_TRANSPORT_DATAGRAM;
+    for (unsigned rounds = 0; !end->line.blocked; rounds++) {
+        bytes = poll_transmit(pair, end, usmp, &length);
+        if (bytes == NULL) return;
+        if (length == 0) FAIL("%s gives out nothing, but not null", end->name);
+        if (rounds == MAX_ROUNDS) {
+            FAIL("%s never stops sending", end->name);
             return;
         }
-        if (end->event_count == end->event_size) {
-            end->event_size = end->event_size * 2 + 16;
-            end->events = grown(end->events, end->event_size * sizeof *end->events);
-        }
-        logged_t *logged = &end->events[end->event_count++];
-        logged->event = event;
-        logged->data = event.data == NULL ? NULL : copy_of(event.data, event.length);
-        logged->event.data = logged->data;
-        logged->at = pair->time;
-        if (event.type == USMP_EVENT_KEYS_WANTED) answer(pair, end);
+        if (end->line.capacity > 0 && length > end->line.capacity && !is_datagram) length = end->line.capacity;
+        line_write(pair, end, bytes, length);
+        transmitted(pair, end, usmp, length);
     }
 }
 
 void end_drain(pair_t *pair, end_t *end)
 {
     for (unsigned rounds = 0; rounds < MAX_ROUNDS; rounds++) {
-        size_t length;
-        const uint8_t *bytes;
         end_drain_events(pair, end);
-        while (!end->line.blocked && (bytes = usmp_poll_transmit(&end->usmp, pair_now(pair), &length)) != NULL) {
-            if (rounds++ == MAX_ROUNDS) break;
-            if (length == 0) FAIL("%s gives out nothing, but not null", end->name);
-            bool is_datagram = pair->options.transport == USMP_TRANSPORT_DATAGRAM;
-            if (end->line.capacity > 0 && length > end->line.capacity && !is_datagram) length = end->line.capacity;
-            line_write(pair, end, bytes, length);
-            usmp_transmitted(&end->usmp, length, pair_now(pair));
-        }
+        for (size_t i = 0; i < peer_count(pair, end); i++) drain_output(pair, end, peer_of(pair, end, i));
         end_drain_events(pair, end);
-        if (usmp_poll_timeout(&end->usmp, pair_now(pair)) > 0) return;
-        usmp_handle_timeout(&end->usmp, pair_now(pair));
+        if (poll_timeout(pair, end) > 0) return;
+        for (size_t i = 0; i < peer_count(pair, end); i++) usmp_handle_timeout(peer_of(pair, end, i), pair_now(pair));
     }
     FAIL("%s never comes to rest", end->name);
 }
@@ -211,11 +330,11 @@ size_t end_take_output(pair_t *pair, end_t *end, uint8_t *out, size_t size)
 {
     size_t length, taken = 0;
     const uint8_t *bytes;
-    while ((bytes = usmp_poll_transmit(&end->usmp, pair_now(pair), &length)) != NULL) {
+    while ((bytes = poll_transmit(pair, end, end->usmp, &length)) != NULL) {
         if (taken + length > size) abort();
         memcpy(out + taken, bytes, length);
         taken += length;
-        usmp_transmitted(&end->usmp, length, pair_now(pair));
+        transmitted(pair, end, end->usmp, length);
     }
     return taken;
 }
@@ -226,7 +345,7 @@ void end_input(pair_t *pair, end_t *end, const uint8_t *bytes, size_t length)
     size_t taken = 0;
     unsigned idle = 0;
     do {
-        size_t count = usmp_handle_input(&end->usmp, copy + taken, length - taken, pair_now(pair));
+        size_t count = handle_input(pair, end, copy + taken, length - taken);
         if (count > length - taken) {
             FAIL("%s takes %zu of %zu bytes", end->name, count, length - taken);
             break;
@@ -235,16 +354,16 @@ void end_input(pair_t *pair, end_t *end, const uint8_t *bytes, size_t length)
         idle = count == 0 ? idle + 1 : 0;
         end_drain_events(pair, end);
     } while (taken < length && idle < 3);
-    if (taken < length) FAIL("%s takes no more input", end->name);
+    if (taken < length && pair->options.transport != USMP_TRANSPORT_DATAGRAM) FAIL("%s takes no more input", end->name);
     free(copy);
 }
 
 usmp_error_t end_send(pair_t *pair, end_t *end, const uint8_t *message, size_t length)
 {
     uint8_t *copy = copy_of(message, length);
-    bool could = usmp_can_send(&end->usmp, length);
-    bool spent = usmp_state(&end->usmp) == USMP_STATE_OPEN && end->usmp.layer.record.tx_seq > 0xFFFFFF00u;
-    usmp_error_t error = usmp_send(&end->usmp, copy, length, pair_now(pair));
+    bool could = usmp_can_send(end->usmp, length);
+    bool spent = usmp_state(end->usmp) == USMP_STATE_OPEN && end->usmp->layer.record.tx_seq > 0xFFFFFF00u;
+    usmp_error_t error = usmp_send(end->usmp, copy, length, pair_now(pair));
     if (could != (error == USMP_OK) && !spent && !seam_has_failed()) {
         FAIL("can_send says %d, send says %s", could, usmp_error_code(error));
     }
@@ -258,7 +377,7 @@ void end_send_pattern(pair_t *pair, end_t *end, unsigned number, size_t length)
 {
     uint8_t message[USMP_MAX_MESSAGE + 1];
     pattern(message, length, number);
-    if (!usmp_can_send(&end->usmp, length)) end_drain(pair, end);
+    if (!usmp_can_send(end->usmp, length)) end_drain(pair, end);
     CHECK_OK(end_send(pair, end, message, length));
 }
 
@@ -333,6 +452,8 @@ void pair_begin(pair_t *pair, const pair_options_t *options)
     static const uint8_t device_id[6] = TEST_DEVICE_ID;
     memset(pair, 0, sizeof *pair);
     pair->options = *options;
+    pair->client.usmp = &pair->client.own;
+    pair->server.usmp = &pair->server.own;
     pair->chance.state = options->seed;
     seam_reset(options->seed + 1);
     if (options->seed > 0) test_context("seed %u", (unsigned)options->seed);
@@ -350,18 +471,37 @@ void pair_begin(pair_t *pair, const pair_options_t *options)
     pair->server.name = "server";
     pair->server.settings.decoy_key = DECOY;
     set_times(&pair->server.settings, &options->server);
-    CHECK_OK(usmp_connect(&pair->client.usmp, &pair->client.settings, pair_now(pair)));
-#if USMP_SERVER
-    CHECK_OK(usmp_accept(&pair->server.usmp, &pair->server.settings, pair_now(pair)));
+    CHECK_OK(usmp_connect(pair->client.usmp, &pair->client.settings, pair_now(pair)));
+#if USMP_SERVER && USMP_SERIAL
+    if (has_serial_endpoint(pair, &pair->server)) {
+        CHECK_OK(usmp_serial_endpoint_begin(&pair->serial, &pair->server.settings, pair_now(pair)));
+    }
 #endif
+#if USMP_SERVER && USMP_DATAGRAM
+    if (has_socket(pair, &pair->server)) {
+        CHECK_OK(usmp_endpoint_begin(&pair->socket, &pair->server.settings, pair->peers, PAIR_PEERS, pair_now(pair)));
+    }
+#endif
+    find_newest(pair, &pair->server);
+#if USMP_SERVER
+    if (!options->endpoint) CHECK_OK(usmp_accept(pair->server.usmp, &pair->server.settings, pair_now(pair)));
+#endif
+}
+
+void pair_reset_client(pair_t *pair)
+{
+    usmp_wipe(pair->client.usmp);
+    pair->client.line.partial_length = 0;
+    end_forget_events(&pair->client);
+    CHECK_OK(usmp_connect(pair->client.usmp, &pair->client.settings, pair_now(pair)));
 }
 
 void pair_open(pair_t *pair, const pair_options_t *options)
 {
     pair_begin(pair, options);
     pair_settle(pair);
-    CHECK_NUMBER(usmp_state(&pair->client.usmp), USMP_STATE_OPEN);
-    CHECK_NUMBER(usmp_state(&pair->server.usmp), USMP_STATE_OPEN);
+    CHECK_NUMBER(usmp_state(pair->client.usmp), USMP_STATE_OPEN);
+    CHECK_NUMBER(usmp_state(pair->server.usmp), USMP_STATE_OPEN);
     end_forget_events(&pair->client);
     end_forget_events(&pair->server);
 }
@@ -371,8 +511,11 @@ void pair_free(pair_t *pair)
     end_t *ends[] = {&pair->client, &pair->server};
     if (seam_violation() != NULL) FAIL("%s", seam_violation());
     for (size_t i = 0; i < 2; i++) {
-        usmp_wipe(&ends[i]->usmp);
-        if (seam_finds_secret(&ends[i]->usmp, sizeof ends[i]->usmp)) FAIL("a secret is left in the %s", ends[i]->name);
+        for (size_t j = 0; j < peer_count(pair, ends[i]); j++) {
+            usmp_t *usmp = peer_of(pair, ends[i], j);
+            usmp_wipe(usmp);
+            if (seam_finds_secret(usmp, sizeof *usmp)) FAIL("a secret is left in the %s", ends[i]->name);
+        }
         end_forget_events(ends[i]);
         free(ends[i]->events);
         line_free(&ends[i]->line);
@@ -388,7 +531,7 @@ static void flush(pair_t *pair)
 
 static uint64_t deadline_of(const pair_t *pair, const end_t *end)
 {
-    uint32_t in = usmp_poll_timeout(&end->usmp, pair_now(pair));
+    uint32_t in = poll_timeout(pair, end);
     return in == USMP_NEVER ? NO_TIME : pair->time + in;
 }
 
@@ -416,10 +559,11 @@ static void arrive(pair_t *pair, end_t *to)
     piece_t piece = line->pieces[line->first++];
 #if USMP_SERVER
     /* A line brings every HELLO to a new conversation (§10). */
-    if (piece.begins && to == &pair->server) {
-        CHECK_OK(usmp_accept(&to->usmp, &to->settings, pair_now(pair)));
+    if (piece.begins && to == &pair->server && !pair->options.endpoint) {
+        CHECK_OK(usmp_accept(to->usmp, &to->settings, pair_now(pair)));
     }
 #endif
+    if (pair->options.watch != NULL) pair->options.watch(pair, to, piece.bytes, piece.length);
     end_input(pair, to, piece.bytes, piece.length);
     free(piece.bytes);
 }
@@ -454,6 +598,22 @@ void pair_advance(pair_t *pair, uint64_t milliseconds)
     flush(pair);
     while ((at = next_due(pair)) <= until) run_to(pair, at);
     pair->time = until;
+}
+
+bool pair_step(pair_t *pair, uint64_t until)
+{
+    uint64_t at = next_due(pair);
+    if (at > until) {
+        pair->time = until;
+        return false;
+    }
+    run_to(pair, at);
+    return true;
+}
+
+void pair_inject(pair_t *pair, end_t *to, const uint8_t *bytes, size_t length, uint32_t delay)
+{
+    line_add(&pair_other(pair, to)->line, pair->time + delay, bytes, length, false, false);
 }
 
 void pair_deliver(pair_t *pair, end_t *to, size_t most)

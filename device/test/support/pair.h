@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "usmp/endpoint.h"
+#include "usmp/serial_endpoint.h"
 #include "usmp/usmp.h"
 
 #include "bytes.h"
@@ -24,6 +26,8 @@ typedef struct logged {
     uint8_t *data;
     /** On the clock of the pair. */
     uint64_t at;
+    /** Whose event it is, where the end has an endpoint with several. */
+    const usmp_t *usmp;
 } logged_t;
 
 /** Bytes on their way: part of a stream, or a datagram. */
@@ -59,7 +63,9 @@ typedef struct line {
 
 typedef struct end {
     const char *name;
-    usmp_t usmp;
+    /** The connection; that of the newest peer, where there is an endpoint. */
+    usmp_t *usmp;
+    usmp_t own;
     usmp_settings_t settings;
     logged_t *events;
     size_t event_count, event_size;
@@ -70,6 +76,12 @@ typedef struct pair pair_t;
 
 /** What becomes of a frame, as it is on the line; it may change it. @return how many of it arrive */
 typedef unsigned path_t(pair_t *pair, end_t *from, uint8_t *frame, size_t length);
+
+/** Sees what arrives, as it arrives. */
+typedef void watch_t(pair_t *pair, end_t *to, const uint8_t *bytes, size_t length);
+
+/** Peers that the endpoint of a socket has room for. */
+#define PAIR_PEERS 3u
 
 /** Times of 0 stand for "never", not for the default. */
 typedef struct pair_options {
@@ -91,6 +103,9 @@ typedef struct pair_options {
     /** There is no key for the device. */
     bool knows_nobody;
     path_t *path;
+    watch_t *watch;
+    /** The server has an endpoint in front of its connections. */
+    bool endpoint;
     /** Datagrams, in percent. */
     unsigned loses, doubles, damages;
 } pair_options_t;
@@ -102,15 +117,27 @@ struct pair {
     usmp_key_t keys[3];
     size_t key_count;
     end_t client, server;
-    /** For the path. */
+#if USMP_SERVER && USMP_SERIAL
+    usmp_serial_endpoint_t serial;
+#endif
+#if USMP_SERVER && USMP_DATAGRAM
+    usmp_endpoint_t socket;
+    usmp_peer_t peers[PAIR_PEERS];
+#endif
+    /** For the path: its own, and what it may set for the frame: more delay for each copy, bytes that are cut off. */
     unsigned counter;
     unsigned type;
+    uint32_t more_delay[4];
+    size_t cut;
 };
 
 void pair_begin(pair_t *pair, const pair_options_t *options);
 /** The same, as far as both ends are open; the traces of the handshake are removed. */
 void pair_open(pair_t *pair, const pair_options_t *options);
 void pair_free(pair_t *pair);
+
+/** The client starts anew without a word, as a device does that is reset. */
+void pair_reset_client(pair_t *pair);
 
 /** What the clock of the connections shows. */
 uint32_t pair_now(const pair_t *pair);
@@ -122,6 +149,22 @@ void pair_settle(pair_t *pair);
 
 /** Moves the clock; what is due on the way happens on the way. */
 void pair_advance(pair_t *pair, uint64_t milliseconds);
+
+/** Moves the clock to what is due next, if that is before `until`. */
+bool pair_step(pair_t *pair, uint64_t until);
+
+/** Moves the clock until something holds, for at most so many milliseconds; fails if it does not. */
+#define PAIR_UNTIL(pair, condition, milliseconds)                                                                                \
+    do {                                                                                                                         \
+        uint64_t until_ = (pair)->time + (milliseconds);                                                                         \
+        pair_advance(pair, 0);                                                                                                   \
+        while (!(condition) && pair_step(pair, until_)) {                                                                        \
+        }                                                                                                                        \
+        if (!(condition)) FAIL("not within %llu ms: %s", (unsigned long long)(milliseconds), #condition);                        \
+    } while (0)
+
+/** A forged piece, at `delay` from now. */
+void pair_inject(pair_t *pair, end_t *to, const uint8_t *bytes, size_t length, uint32_t delay);
 
 /** Hands over the next bytes that are under way to `to`, whatever their time, at most `most` of them. */
 void pair_deliver(pair_t *pair, end_t *to, size_t most);

@@ -1,0 +1,1210 @@
+#!/usr/bin/env node
+/**
+ * Shows that the tests of the core in C would notice: each protection of core and seam is switched off in a copy of its file, and a
+ * named test must fail then. Exits 1 when a protection can be removed unnoticed, or is not found any more. What
+ * `scripts/mutations.js` does for the core in TypeScript.
+ *
+ *   node device/test/mutations.js            all
+ *   node device/test/mutations.js WORD…      those whose name, file or suite contains one of the words
+ *   node device/test/mutations.js --find …   says of each which tests fail, of all suites
+ */
+
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { DEVICE, INCLUDES, whatIsMissing } from './build.js';
+import { convertVectors } from './vectors/convert.js';
+
+const BUILD = join(DEVICE, 'build/mutations');
+
+/** A test that takes this long with a mutation hangs, which is noticed as well. In milliseconds. */
+const PATIENCE = 20_000;
+
+/** Long messages, and the windows of a device. */
+const OPTIONS = ['-std=c99', '-O1', '-w', ...INCLUDES, '-DUSMP_SERVER=1', '-DUSMP_MAX_MESSAGE=1808'];
+
+/** As in build.js: `support/seam.c` stands in front of these. */
+const WATCHED = [
+  ...['crypto_x25519_public_key', 'crypto_x25519_agree', 'crypto_hmac_sha256'],
+  ...['aead_prepare', 'aead_seal', 'aead_open', 'aead_release'],
+];
+const RENAMES = WATCHED.map((name) => `-Dusmp_${name}=real_${name.replace('crypto_', '')}`);
+
+/**
+ * @typedef {object} Mutation
+ * @property {string} name what the core does wrong
+ * @property {string} file below `device`
+ * @property {string} from stands exactly once in it
+ * @property {string} to
+ * @property {string} in the suite, a name of `support/main.c`
+ * @property {string} test the promise that is broken then
+ */
+
+/** @type {readonly Mutation[]} */
+const MUTATIONS = [
+  {
+    name: 'tag check off',
+    file: 'crypto/src/bearssl.c',
+    from: 'if (br_gcm_check_tag(&aead->gcm, text + length) == 1) return true;',
+    to: '(void)br_gcm_check_tag(&aead->gcm, text + length); return true;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'text is not restored where the tag does not fit',
+    file: 'crypto/src/bearssl.c',
+    from: `    begin(&aead->gcm, nonce, aad, 0);
+    br_gcm_run(&aead->gcm, 1, text, length);
+    return false;`,
+    to: '    return false;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'points of low order are accepted',
+    file: 'crypto/src/bearssl.c',
+    from: '*low_order = done && usmp_crypto_equal(secret, zero, USMP_KEY_LENGTH);',
+    to: '*low_order = false; (void)zero;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'additional data are not covered',
+    file: 'crypto/src/bearssl.c',
+    from: 'br_gcm_aad_inject(gcm, aad, aad_length);',
+    to: '(void)aad; (void)aad_length;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'keys are not overwritten when they are released',
+    file: 'crypto/src/bearssl.c',
+    from: '    usmp_crypto_wipe(aead, sizeof *aead);',
+    to: '    (void)aead;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a comparison looks at the first half',
+    file: 'crypto/src/memory.c',
+    from: `while (length-- > 0) {
+        unsigned left`,
+    to: `length /= 2;
+    while (length-- > 0) {
+        unsigned left`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'memory is not overwritten',
+    file: 'crypto/src/memory.c',
+    from: 'while (length-- > 0) *byte++ = 0;',
+    to: '(void)length; (void)byte;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'version is not checked',
+    file: 'core/src/frame.c',
+    from: 'if (available > 2 && bytes[2] != USMP_VERSION) {',
+    to: 'if (0) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'version 1 is not named',
+    file: 'core/src/frame.c',
+    from: 'bytes[2] == 0x01 ? USMP_ERROR_VERSION_1 : USMP_ERROR_UNSUPPORTED_VERSION',
+    to: 'USMP_ERROR_UNSUPPORTED_VERSION',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'magic is not checked',
+    file: 'core/src/frame.c',
+    from: 'if (available > 1 && bytes[1] != USMP_MAGIC_HIGH)',
+    to: 'if (0)',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'types are not checked',
+    file: 'core/src/frame.c',
+    from: 'if (available > 3 && (bytes[3] < USMP_HELLO || bytes[3] > USMP_REKEY))',
+    to: 'if (0)',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'length is not bounded',
+    file: 'core/src/frame.c',
+    from: 'if (length > USMP_MAX_PAYLOAD)',
+    to: 'if (length > USMP_MAX_PAYLOAD + 1)',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'CRC of session frames is not checked',
+    file: 'core/src/frame.c',
+    from: 'return usmp_load16(frame + USMP_CHECKED_HEADER_LENGTH) == checksum(frame);',
+    to: 'return true;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'CRC leaves out the payload',
+    file: 'core/src/frame.c',
+    from: 'return usmp_crc16(frame + USMP_HEADER_LENGTH, usmp_load16(frame + 8), crc);',
+    to: 'return crc;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'any number is taken',
+    file: 'core/src/replay.c',
+    from: 'return seq == replay->expected && seq <= USMP_MAX_SEQUENCE;',
+    to: 'return seq <= USMP_MAX_SEQUENCE;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the last number is taken',
+    file: 'core/src/record.c',
+    from: 'if (seq > USMP_MAX_SEQUENCE) return USMP_ERROR_SEQUENCE_SPENT;',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the last number is sent',
+    file: 'core/src/record.c',
+    from: 'return USMP_MAX_SEQUENCE + 1 - record->tx_seq;',
+    to: 'return USMP_MAX_SEQUENCE + 2 - record->tx_seq;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'nonce is not compared',
+    file: 'core/src/record.c',
+    from: '    if (!has_own_nonce(record, frame)) return USMP_ERROR_BAD_NONCE;',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'nonce is not compared over datagrams',
+    file: 'core/src/record.c',
+    from: '    if (!has_own_nonce(record, frame)) return false;',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'nonce of another session is taken',
+    file: 'core/src/record.c',
+    from: 'memcmp(USMP_PAYLOAD(frame), SEQ(frame), 4) == 0 && memcmp(USMP_PAYLOAD(frame) + 4, record->session_id, 8) == 0',
+    to: 'memcmp(USMP_PAYLOAD(frame), SEQ(frame), 4) == 0',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a record that is too short is opened',
+    file: 'core/src/record.c',
+    from: `    if (size < USMP_RECORD_OVERHEAD) return USMP_ERROR_BAD_LENGTH;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a number is used again after a failure',
+    file: 'core/src/record.c',
+    from: `    if (!usmp_aead_seal(&record->tx, USMP_PAYLOAD(frame), frame, USMP_CHECKED_HEADER_LENGTH, USMP_TEXT(frame), length)) {
+`,
+    to: `    if (!usmp_aead_seal(&record->tx, USMP_PAYLOAD(frame), frame, USMP_CHECKED_HEADER_LENGTH, USMP_TEXT(frame), length)) {
+        record->tx_seq--;
+`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'what could not be sealed stays in clear',
+    file: 'core/src/record.c',
+    from: `        usmp_crypto_wipe(USMP_TEXT(frame), length);
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the old key opens after completion',
+    file: 'core/src/record.c',
+    from: `    record->rekey_complete = true;
+    forget_before(record);`,
+    to: '    record->rekey_complete = true;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the keys before a REKEY are not overwritten',
+    file: 'core/src/record.c',
+    from: '    usmp_crypto_wipe(record->keys_before, sizeof record->keys_before);',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'keys stay when a session ends',
+    file: 'core/src/record.c',
+    from: '    usmp_crypto_wipe(record->keys, sizeof record->keys);',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the derived keys stay on the stack',
+    file: 'core/src/record.c',
+    from: '    usmp_crypto_wipe(derived, sizeof derived);',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'REKEY does not begin the numbers anew',
+    file: 'core/src/record.c',
+    from: `        record->tx_seq = 0;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'crossed REKEYs are not told apart',
+    file: 'core/src/record.c',
+    from: 'size_t from = crossed ? USMP_KEY_LENGTH : 0;',
+    to: 'size_t from = 0;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the responder keeps its sending key',
+    file: 'core/src/record.c',
+    from: 'size_t from = crossed ? USMP_KEY_LENGTH : 0;',
+    to: 'size_t from = crossed || responds ? USMP_KEY_LENGTH : 0;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the responder still opens under the old key',
+    file: 'core/src/record.c',
+    from: `    if (responds && !datagrams) forget_before(record);
+`,
+    to: `    if (responds && !datagrams) record->before = USMP_BEFORE_NEW_FRAMES;
+`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'over datagrams the responder takes new frames under the old key',
+    file: 'core/src/record.c',
+    from: `    if (standing == USMP_STANDING_NEW && record->before == USMP_BEFORE_REPEATS) return false;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the MAC of a UTACK is not checked',
+    file: 'core/src/record.c',
+    from: 'if (usmp_crypto_equal(expected, mac, USMP_UTACK_MAC_LENGTH)) return true;',
+    to: 'return true;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the UTACK of REKEY counts under the new key alone',
+    file: 'core/src/record.c',
+    from: '    if (header[2] != USMP_REKEY || !record->has_rekey_mac_key) return false;',
+    to: '    return false;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the old key serves for UTACKs of other frames, too',
+    file: 'core/src/record.c',
+    from: 'if (header[2] != USMP_REKEY || !record->has_rekey_mac_key) return false;',
+    to: 'if (!record->has_rekey_mac_key) return false;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the replay window has no end',
+    file: 'core/src/replay.c',
+    from: `    if (age >= USMP_REPLAY_WINDOW) return USMP_STANDING_REFUSED;
+    uint32_t word`,
+    to: `    if (age >= USMP_REPLAY_WINDOW) return USMP_STANDING_NEW;
+    uint32_t word`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a repeat counts as new',
+    file: 'core/src/replay.c',
+    from: `    if ((word & 1) == 1) return USMP_STANDING_REPEAT;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'what was given up is taken late',
+    file: 'core/src/replay.c',
+    from: 'return seq < replay->next ? USMP_STANDING_REFUSED : USMP_STANDING_NEW;',
+    to: 'return USMP_STANDING_NEW;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the last number is taken over datagrams',
+    file: 'core/src/replay.c',
+    from: `    if (seq > USMP_MAX_SEQUENCE) return USMP_STANDING_REFUSED;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'mac_C and mac_S have the same prefix',
+    file: 'core/src/key_schedule.c',
+    from: '{USMP_MAGIC_LOW, USMP_MAGIC_HIGH, USMP_VERSION, type}',
+    to: '{USMP_MAGIC_LOW, USMP_MAGIC_HIGH, USMP_VERSION, USMP_HELLO_ACK}',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'public keys are not part of the MAC',
+    file: 'core/src/key_schedule.c',
+    from: '    memcpy(end + 32 + identity_length, transcript + 32, 64);',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'both directions have one key',
+    file: 'core/src/key_schedule.c',
+    from: `    info[info_length] = 0x02;
+    done = done && usmp_crypto_hmac_sha256(okm + 32, prk, 32, data, 32 + info_length + 1);`,
+    to: '    memcpy(okm + 32, okm, 32);',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the extracted key stays on the stack',
+    file: 'core/src/key_schedule.c',
+    from: `    usmp_crypto_wipe(prk, sizeof prk);
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'comparison of mac_C off',
+    file: 'core/src/handshake.c',
+    from: 'if (proved && key != NULL && *found == NULL) {',
+    to: 'if (key != NULL && *found == NULL) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the decoy opens',
+    file: 'core/src/handshake.c',
+    from: 'if (proved && key != NULL && *found == NULL) {',
+    to: `static usmp_key_t decoy; decoy = (usmp_key_t){psk, length}; if (key == NULL) key = &decoy;
+        if (proved && *found == NULL) {`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a short key of a device opens',
+    file: 'core/src/handshake.c',
+    from: `        if (key != NULL && key->length < USMP_MIN_PSK) key = NULL;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a third key opens',
+    file: 'core/src/handshake.c',
+    from: 'count < USMP_MAX_KEYS ? count : USMP_MAX_KEYS',
+    to: 'count',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the second key is not tried',
+    file: 'core/src/handshake.c',
+    from: 'for (uint8_t i = 0; i < USMP_MAX_KEYS; i++) {',
+    to: 'for (uint8_t i = 0; i < 1; i++) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'comparison of mac_S off',
+    file: 'core/src/handshake.c',
+    from: `    if (!usmp_crypto_equal(expected, payload + 16, sizeof expected)) return USMP_ERROR_ROGUE_SERVER;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a handshake frame of another length is taken',
+    file: 'core/src/handshake.c',
+    from: `    if (!usmp_handshake_expects(handshake, frame, size)) return USMP_ERROR_BAD_LENGTH;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a handshake frame of another type is taken',
+    file: 'core/src/handshake.c',
+    from: `    if (frame[3] != ACCEPTS[handshake->state].type) return USMP_ERROR_UNEXPECTED_FRAME;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the private key stays after the agreement',
+    file: 'core/src/handshake.c',
+    from: `    usmp_crypto_wipe(handshake->private_key, sizeof handshake->private_key);
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the shared secret stays on the stack',
+    file: 'core/src/handshake.c',
+    from: `    usmp_crypto_wipe(secret, sizeof secret);
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'an agreement is spent before mac_C is checked',
+    file: 'core/src/handshake.c',
+    from: `    usmp_error_t error = find_key(handshake, settings, &key);
+    if (error != USMP_OK) return error;
+    error = derive_keys(handshake, CLIENT_PUBLIC_KEY(handshake));
+    if (error != USMP_OK) return error;`,
+    to: `    usmp_error_t error = derive_keys(handshake, CLIENT_PUBLIC_KEY(handshake));
+    if (error != USMP_OK) return error;
+    error = find_key(handshake, settings, &key);
+    if (error != USMP_OK) return error;`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a message may have any number of parts',
+    file: 'core/src/message.c',
+    from: 'if (!last && ++message->parts >= USMP_MAX_PARTS) return USMP_ERROR_MESSAGE_TOO_LONG;',
+    to: 'if (!last) ++message->parts;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a message may be longer than there is room',
+    file: 'core/src/message.c',
+    from: `    if (message->length + length > USMP_MAX_MESSAGE) message->overlong = true;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'REKEY is taken between the parts of a message',
+    file: 'core/src/stream_connection.c',
+    from: `    if (usmp->message.parts > 0) return USMP_ERROR_UNEXPECTED_FRAME;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'control frames may have a plaintext',
+    file: 'core/src/connection.c',
+    from: 'return length == (type == USMP_REKEY ? USMP_REKEY_SALT_LENGTH : 0) ? USMP_OK : USMP_ERROR_BAD_LENGTH;',
+    to: 'return USMP_OK;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'handshake frames are taken in a session',
+    file: 'core/src/stream_connection.c',
+    from: `    if (usmp_is_handshake_type(type)) return USMP_ERROR_UNEXPECTED_FRAME;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'no number is left for BYE',
+    file: 'core/src/connection.c',
+    from: 'if (usmp_record_sealable(&usmp->layer.record) <= usmp_frame_count(length)) {',
+    to: 'if (usmp_record_sealable(&usmp->layer.record) < usmp_frame_count(length)) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'no number is left for BYE behind PING',
+    file: 'core/src/stream_connection.c',
+    from: 'usmp_record_sealable(&usmp->layer.record) <= 1u + rekeys',
+    to: 'usmp_record_sealable(&usmp->layer.record) == 0',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'bytes are taken while an event waits',
+    file: 'core/src/stream_connection.c',
+    from: 'while (taken < length && usmp->events == 0) {',
+    to: 'while (taken < length) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'keys stay after BYE',
+    file: 'core/src/stream_connection.c',
+    from: `        usmp->bye_wanted = false;
+        usmp_wipe_layer(usmp);`,
+    to: '        usmp->bye_wanted = false;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'another REKEY begins before the last is complete',
+    file: 'core/src/stream_connection.c',
+    from: 'if (usmp->rekey_wanted && usmp->layer.record.rekey_complete) return USMP_REKEY;',
+    to: 'if (usmp->rekey_wanted) return USMP_REKEY;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'PONGs owed have no limit',
+    file: 'core/src/connection.c',
+    from: 'if (usmp->pongs_owed < USMP_MAX_PONGS_OWED) usmp->pongs_owed++;',
+    to: 'usmp->pongs_owed++;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a short key of the client is taken',
+    file: 'core/src/connection.c',
+    from: `    if (settings->psk_length < USMP_MIN_PSK) return USMP_ERROR_KEY_TOO_SHORT;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a server goes without a decoy',
+    file: 'core/src/connection.c',
+    from: 'if (!is_compiled_in(settings->transport) || settings->decoy_key == NULL)',
+    to: 'if (!is_compiled_in(settings->transport))',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'arriving bytes restart the time of a handshake',
+    file: 'core/src/connection.c',
+    from: `    if (usmp->state == USMP_STATE_CLOSED) return length;
+#if USMP_SERIAL`,
+    to: `    if (usmp->state == USMP_STATE_CLOSED) return length;
+    if (usmp->state == USMP_STATE_HANDSHAKE) usmp->began_at = now;
+#if USMP_SERIAL`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a handshake has no end',
+    file: 'core/src/connection.c',
+    from: 'next = (deadline_t){usmp_due_in(now, usmp->began_at, handshake_timeout(usmp)), GIVE_UP_HANDSHAKE};',
+    to: 'next = (deadline_t){USMP_NEVER, NOTHING};',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'an idle session stays open',
+    file: 'core/src/connection.c',
+    from: 'next = (deadline_t){idle_in(usmp, now), END_IDLE};',
+    to: 'next = (deadline_t){USMP_NEVER, NOTHING};',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a dead peer is pinged for ever',
+    file: 'core/src/connection.c',
+    from: 'if (usmp->missed > USMP_KEEPALIVE_MISSES) {',
+    to: 'if (0) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'closing waits for ever',
+    file: 'core/src/connection.c',
+    from: 'next = (deadline_t){usmp_due_in(now, usmp->began_at, USMP_CLOSE_TIMEOUT), GIVE_UP_CLOSING};',
+    to: 'next = (deadline_t){USMP_NEVER, NOTHING};',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'keys stay in a connection that has failed',
+    file: 'core/src/connection.c',
+    from: `    usmp->bye_wanted = false;
+    usmp_discard_output(usmp);
+    usmp_wipe_layer(usmp);`,
+    to: `    usmp->bye_wanted = false;
+    usmp_discard_output(usmp);`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'what waited is sent after the failure',
+    file: 'core/src/connection.c',
+    from: `    usmp->bye_wanted = false;
+    usmp_discard_output(usmp);
+    usmp_wipe_layer(usmp);`,
+    to: `    usmp->bye_wanted = false;
+    usmp_wipe_layer(usmp);`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the keys of the handshake stay on the stack',
+    file: 'core/src/connection.c',
+    from: `    usmp_crypto_wipe(keys, sizeof keys);
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the salt of REKEY stays in memory',
+    file: 'core/src/connection.c',
+    from: `    usmp_crypto_wipe(salt, USMP_REKEY_SALT_LENGTH);
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'an end that failed in the handshake counts as authenticated',
+    file: 'core/src/connection.c',
+    from: '    return usmp->authenticated ? usmp->device_id : NULL;',
+    to: '    return usmp->is_server && usmp->state >= USMP_STATE_OPEN ? usmp->device_id : NULL;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a line is closed by BYE where cryptography has failed',
+    file: 'core/src/connection.c',
+    from: 'if (usmp_is_serial(usmp) && error != USMP_ERROR_CRYPTO_FAILED)',
+    to: 'if (usmp_is_serial(usmp))',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'blocks with a wrong CRC are taken',
+    file: 'core/src/serial_connection.c',
+    from: `size == length &&
+           usmp_frame_checksum_fits(block)`,
+    to: 'size == length',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a block may be longer than the limit',
+    file: 'core/src/serial_connection.c',
+    from: 'usmp->received <= USMP_MAX_BLOCK ? usmp_cobs_decode(block, usmp->received) : 0',
+    to: 'usmp_cobs_decode(block, usmp->received)',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a block may run over the buffer',
+    file: 'core/src/cobs.c',
+    from: `        if ((size_t)(end - from) < code - 1) return 0;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a client on a line takes any frame for the answer',
+    file: 'core/src/serial_connection.c',
+    from: 'if (usmp_handshake_expects(&usmp->layer.handshake, frame, size)) {',
+    to: 'if (true) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'handshake frames end the session of a line',
+    file: 'core/src/serial_connection.c',
+    from: 'if (!usmp_is_handshake_type(frame[3])) usmp_stream_session_frame',
+    to: 'usmp_stream_session_frame',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'nobody is told of the end of a session of a line',
+    file: 'core/src/connection.c',
+    from: `if (usmp_is_serial(usmp) && error != USMP_ERROR_CRYPTO_FAILED) usmp_close_with(usmp, error, now);
+    else`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'an unanswered HELLO is not repeated',
+    file: 'core/src/serial_connection.c',
+    from: 'return usmp_due_in(now, usmp->last_sent, asked ? USMP_HELLO_PATIENCE : USMP_HELLO_ACK_PATIENCE);',
+    to: '(void)asked; (void)now; return USMP_NEVER;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'HELLOs of a line are answered without a limit',
+    file: 'core/src/serial_endpoint.c',
+    from: '|| !usmp_bucket_take(&line->beginnings, now)) return;',
+    to: '|| (usmp_bucket_take(&line->beginnings, now), false)) return;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a session of a line that was replaced goes on speaking',
+    file: 'core/src/serial_endpoint.c',
+    from: `    if (usmp_lingers(previous)) usmp_handle_end(previous);
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'HELLO ends the session of a line',
+    file: 'core/src/serial_endpoint.c',
+    from: 'bool keeps = handshake == NULL && usmp_state(&line->peers[line->newest]) == USMP_STATE_OPEN;',
+    to: 'bool keeps = false;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a damaged handshake frame is taken at once',
+    file: 'core/src/datagram_connection.c',
+    from: `if (usmp_frame_checksum_fits(frame)) return false;
+`,
+    to: `return false;
+`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a damaged session frame is taken',
+    file: 'core/src/datagram_connection.c',
+    from: 'if (!usmp_frame_checksum_fits(frame) || !usmp_record_authenticate',
+    to: 'if (!usmp_record_authenticate',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a datagram may be longer than its frame',
+    file: 'core/src/datagram_connection.c',
+    from: 'usmp_frame_measure(bytes, length, &size) != USMP_OK || size != length) return true;',
+    to: 'usmp_frame_measure(bytes, length, &size) != USMP_OK || size > length) return true;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a repeat is delivered again',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (opened.repeat) {
+        (void)acknowledge(usmp, type, seq, opened);
+        return;
+    }
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a repeat is a sign of life',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (opened.repeat) {
+        (void)`,
+    to: `    if (opened.repeat) {
+        usmp_heard(usmp, now);
+        (void)`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'the length of a repeated HELLO_ACK is not looked at',
+    file: 'core/src/datagram_connection.c',
+    from: `frame[3] == USMP_HELLO_ACK && size == USMP_HEADER_LENGTH + USMP_MAC_LENGTH &&
+                      usmp_load32(USMP_PAYLOAD(frame)) == datagram->hello_ack_tag`,
+    to: 'frame[3] == USMP_HELLO_ACK',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'REKEY is taken while frames are under way',
+    file: 'core/src/datagram_connection.c',
+    from: 'if (rekeys && !may_take_rekey(usmp, now)) return;',
+    to: '(void)may_take_rekey;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a gap is waited for without end',
+    file: 'core/src/datagram_connection.c',
+    from: 'return datagram->gap && holds_any(datagram) ? usmp_due_in(now, datagram->gap_since, USMP_GAP_TIMEOUT) : USMP_NEVER;',
+    to: 'return USMP_NEVER;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a peer that wants to change keys is waited for without end',
+    file: 'core/src/datagram_connection.c',
+    from: 'return datagram->held_back ? usmp_due_in(now, datagram->held_back_since, USMP_GAP_TIMEOUT) : USMP_NEVER;',
+    to: 'return USMP_NEVER;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'BYE is not answered again',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (memcmp(bytes, FAREWELL_BYE(usmp), length) != 0) return;
+`,
+    to: `    if (length > 0) return;
+`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'cookies are tried at once without a limit',
+    file: 'core/src/datagram_connection.c',
+    from: 'if (datagram->cookies_tried < USMP_MAX_COOKIES_TRIED) {',
+    to: 'if (true) {',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a server speaks before it knows that SESSION_OK has come',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (datagram->flying) return true;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'REKEY is not refused where released peers would lose frames',
+    file: 'core/src/datagram_connection.c',
+    from: 'return usmp->layer.record.sent_many;',
+    to: 'return false;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a frame may be repeated for ever',
+    file: 'core/src/arq.c',
+    from: 'if (usmp_due_in(now, frame->first_sent_at, USMP_DELIVERY_TIMEOUT) == 0) return false;',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'more bytes may be under way than a released peer holds',
+    file: 'core/src/arq.c',
+    from: ' && bytes <= USMP_MAX_BYTES_UNDER_WAY',
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'numbers under way may be further apart than the window',
+    file: 'core/src/arq.c',
+    from: ` &&
+           seq - window->frames[0].seq < USMP_REPLAY_WINDOW`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'parts of a message fly with others',
+    file: 'core/src/arq.c',
+    from: 'return !alone && flying',
+    to: 'return flying',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'repeated frames are measured',
+    file: 'core/src/arq.c',
+    from: 'if (!frame.repeated) usmp_round_trip_measure',
+    to: 'usmp_round_trip_measure',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'any cookie is right',
+    file: 'core/src/endpoint.c',
+    from: `    if (!is_cookie(endpoint, USMP_PAYLOAD(hello) + USMP_HELLO_LENGTH, source, source_length)) return NULL;
+`,
+    to: '(void)is_cookie;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a cookie is right at any address',
+    file: 'core/src/endpoint.c',
+    from: `    memcpy(data, source, source_length);
+`,
+    to: `    memset(data, 0, source_length); (void)source;
+`,
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a cookie is right for ever',
+    file: 'core/src/endpoint.c',
+    from: '    usmp_store32(data + source_length, period);',
+    to: '    usmp_store32(data + source_length, 0 * period);',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'cookies are handed out without a limit',
+    file: 'core/src/endpoint.c',
+    from: `    if (!usmp_bucket_take(&endpoint->cookies, now)) return;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'handshakes are begun without a limit',
+    file: 'core/src/endpoint.c',
+    from: `    if (!usmp_bucket_take(&endpoint->beginnings, now)) return NULL;
+`,
+    to: '',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a session makes place for a stranger',
+    file: 'core/src/endpoint.c',
+    from: 'state != USMP_STATE_HANDSHAKE) continue;',
+    to: 'false) continue;',
+    in: '?',
+    test: '?',
+  },
+  {
+    name: 'a token bucket holds more than its burst',
+    file: 'core/src/rate_limit.c',
+    from: '|| bucket->tokens + elapsed * bucket->rate >= full) bucket->tokens = full;',
+    to: '|| false) bucket->tokens = full;',
+    in: '?',
+    test: '?',
+  },
+];
+
+/* ── Building ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** @param {string} program @param {readonly string[]} args @param {NodeJS.ProcessEnv} [env] */
+function run(program, args, env = {}) {
+  const options = { timeout: PATIENCE * 3, killSignal: 'SIGKILL', maxBuffer: 1e8, env: { ...process.env, ...env } };
+  return new Promise((resolve) => {
+    execFile(program, args, /** @type {any} */ (options), (error, stdout, stderr) => {
+      resolve({ failed: error !== null, killed: error?.killed === true, signal: error?.signal, output: String(stdout), errors: String(stderr) });
+    });
+  });
+}
+
+/** Whatever any file may include. */
+function headers() {
+  const folders = ['core/include/usmp', 'crypto/include/usmp', 'test/support', 'test/vectors'];
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(DEVICE, folder)).filter((name) => name.endsWith('.h')).map((name) => join(DEVICE, folder, name)),
+  );
+  return files.sort().map((file) => readFileSync(file, 'utf8')).join('\0');
+}
+
+const allHeaders = headers();
+
+/** @param {readonly string[]} parts */
+function hash(parts) {
+  return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 16);
+}
+
+/** Compiles a file, unless that was done. @param {string} file @param {readonly string[]} options */
+async function compile(file, options) {
+  const object = join(BUILD, `${basename(file, '.c')}-${hash([...options, allHeaders, readFileSync(file, 'utf8')])}.o`);
+  if (existsSync(object)) return object;
+  await compileTo(object, file, options);
+  return object;
+}
+
+/** @param {string} object @param {string} file @param {readonly string[]} options */
+async function compileTo(object, file, options) {
+  const draft = `${object}.${process.pid}`;
+  const { failed, errors } = await run('gcc', [...options, '-c', file, '-o', draft]);
+  if (failed) throw new Error(`${file} does not compile:\n${errors}`);
+  await rename(draft, object);
+}
+
+/** @param {string} folder */
+function sourcesIn(folder) {
+  return readdirSync(join(DEVICE, folder))
+    .filter((name) => name.endsWith('.c'))
+    .map((name) => join(DEVICE, folder, name));
+}
+
+/** All objects of the unit tests, by source. @returns {Promise<Map<string, string>>} */
+async function compileAll() {
+  await mkdir(BUILD, { recursive: true });
+  const jobs = [
+    ...['core/src', 'test/core', 'test/support'].flatMap(sourcesIn).map((file) => ({ file, options: OPTIONS })),
+    ...['bearssl.c', 'memory.c'].map((name) => ({ file: join(DEVICE, 'crypto/src', name), options: [...OPTIONS, ...RENAMES] })),
+    { file: convertVectors(), options: OPTIONS },
+    { file: join(DEVICE, 'test/checks/only.c'), options: OPTIONS },
+  ];
+  /** @type {Map<string, string>} */
+  const objects = new Map();
+  await eachInLanes(jobs, async ({ file, options }) => {
+    objects.set(file, await compile(file, options));
+  });
+  return objects;
+}
+
+/** @param {string} program @param {Iterable<string>} objects */
+async function link(program, objects) {
+  const { failed, errors } = await run('gcc', ['-Wl,--wrap=test', ...objects, '-lbearssl', '-o', program]);
+  if (failed) throw new Error(errors);
+}
+
+/** As many at once as there are processors. @template T @param {readonly T[]} items @param {(item: T) => Promise<void>} work */
+async function eachInLanes(items, work) {
+  const waiting = [...items];
+  const lane = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, lane));
+}
+
+/* ── Trying out ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+const words = process.argv.slice(2).filter((word) => word !== '--find');
+const find = process.argv.includes('--find');
+const chosen = MUTATIONS.filter(
+  (one) => words.length === 0 || words.some((word) => [one.name, one.file, one.in].some((text) => text.includes(word))),
+);
+
+/** @typedef {{ killed: boolean, note: string }} Outcome */
+
+/**
+ * What becomes of one test: `ok`, `not ok`, `missing`; `crashed` or `hangs` where the program does not get to its end.
+ *
+ * @param {string} program @param {string} suite @param {string} test
+ */
+async function outcome(program, suite, test) {
+  const result = await run('timeout', ['-s', 'KILL', String(PATIENCE / 1000), program, suite], { USMP_ONLY: test });
+  const line = result.output.split('\n').find((candidate) => candidate.endsWith(` - ${test}`));
+  if (line !== undefined) return line.startsWith('not') ? 'not ok' : 'ok';
+  return /^1\.\.\d+$/m.test(result.output) ? 'missing' : 'gone';
+}
+
+/** All tests that fail. @param {string} program */
+async function failures(program) {
+  const { output } = await run(program, []);
+  const found = [];
+  for (const suite of output.split('\n').filter((name) => name !== '' && !find_slow.includes(name))) {
+    const result = await run('timeout', ['-s', 'KILL', String(PATIENCE / 1000), program, suite]);
+    const lines = result.output.split('\n').filter((line) => line.startsWith('not ok'));
+    found.push(...lines.map((line) => `${suite}: ${line.replace(/^not ok \d+ - /, '')}`));
+    if (!/^1\.\.\d+$/m.test(result.output)) found.push(`${suite}: (does not end)`);
+  }
+  return found;
+}
+
+/** Suites that take long and say little more. */
+const find_slow = ['connection', 'datagram_networks', 'vectors'];
+
+/**
+ * @param {Mutation} mutation @param {Map<string, string>} objects @param {string} original @param {string} work
+ * @returns {Promise<Outcome>}
+ */
+async function tryOut(mutation, objects, original, work) {
+  const path = join(DEVICE, mutation.file);
+  const parts = readFileSync(path, 'utf8').split(mutation.from);
+  if (parts.length !== 2) return { killed: false, note: `stands ${parts.length - 1} times in ${mutation.file}: ${mutation.from}` };
+  const folder = await mkdtemp(join(work, 'one-'));
+  const source = join(folder, basename(path));
+  const object = join(folder, 'mutated.o');
+  const program = join(folder, 'program');
+  await writeFile(source, parts.join(mutation.to));
+  await compileTo(object, source, mutation.file.startsWith('crypto') ? [...OPTIONS, ...RENAMES] : OPTIONS);
+  await link(program, [...objects].map(([file, made]) => (file === path ? object : made)));
+  try {
+    if (find) return { killed: true, note: (await failures(program)).map((line) => `\n      ${line}`).join('') };
+    const before = await outcomeOnce(original, mutation.in, mutation.test);
+    if (before !== 'ok') return { killed: false, note: `"${mutation.test}" is ${before} without the mutation` };
+    const after = await outcome(program, mutation.in, mutation.test);
+    return { killed: after === 'not ok' || after === 'gone', note: `"${mutation.test}" is ${after} with the mutation` };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @type {Map<string, Promise<string>>} */
+const before = new Map();
+
+/** Without a mutation, each test runs once. @param {string} program @param {string} suite @param {string} test */
+function outcomeOnce(program, suite, test) {
+  const key = `${suite}: ${test}`;
+  const known = before.get(key) ?? outcome(program, suite, test);
+  before.set(key, known);
+  return known;
+}
+
+const missing = await whatIsMissing('gcc', []);
+if (missing !== undefined) {
+  console.error(`*** The core in C is not mutated: ${missing}`);
+  process.exit(process.env.CI === 'true' ? 1 : 0);
+}
+
+const work = await mkdtemp(join(tmpdir(), 'usmp-mutations-c-'));
+try {
+  const objects = await compileAll();
+  const original = join(work, 'original');
+  await link(original, objects.values());
+  let survived = 0;
+  await eachInLanes(chosen, async (mutation) => {
+    /** @type {Outcome} */
+    const { killed, note } = await tryOut(mutation, objects, original, work).catch((error) => ({
+      killed: false,
+      note: String(error),
+    }));
+    if (!killed) survived++;
+    console.log(`${killed ? '✔' : '✖'} ${mutation.name.padEnd(56)} ${killed && !find ? mutation.test : note}`);
+  });
+  console.log(`${chosen.length - survived} of ${chosen.length} mutations are noticed`);
+  process.exitCode = survived > 0 ? 1 : 0;
+} finally {
+  await rm(work, { recursive: true, force: true });
+}
