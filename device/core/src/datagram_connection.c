@@ -62,7 +62,7 @@ USMP_INTERNAL void usmp_datagram_fly(usmp_t *usmp, size_t size, uint32_t now)
     usmp_datagram_t *datagram = &usmp->datagram;
     datagram->flight_length = (uint8_t)size;
     datagram->flight_attempts = 0;
-    datagram->flight_acknowledged = false;
+    datagram->flight_acknowledged = datagram->flight_sent = false;
     datagram->flying = datagram->flight_due = true;
     datagram->flight_sent_at = datagram->flight_first_sent_at = now;
 }
@@ -703,7 +703,8 @@ USMP_INTERNAL void usmp_datagram_transmitted(usmp_t *usmp, uint32_t now)
         datagram->flight_due = false;
         /* The clock may have gone on while keys were computed. */
         datagram->flight_sent_at = now;
-        if (datagram->flight_attempts == 0) datagram->flight_first_sent_at = now;
+        if (!datagram->flight_sent) datagram->flight_first_sent_at = now;
+        datagram->flight_sent = true;
     } else if (datagram->given == GIVEN_FRAME && datagram->given_frame < datagram->window.count) {
         usmp_window_sent(&datagram->window, datagram->given_frame, &datagram->trip, now);
     }

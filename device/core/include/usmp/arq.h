@@ -137,6 +137,8 @@ typedef struct usmp_datagram {
     uint8_t flight_attempts;
     bool flying;
     bool flight_due;
+    /** It has gone out at least once. */
+    bool flight_sent;
     bool flight_acknowledged;
     uint32_t flight_sent_at;
     uint32_t flight_first_sent_at;
