@@ -61,6 +61,21 @@ export function vectorsPython(file = VECTOR_REQUIREMENTS) {
   });
 }
 
+/** Espressif's packer of components and checker of Kconfig files. */
+const IDF_TOOLS = ['idf-component-manager==3.1.2', 'esp-idf-kconfig==3.14.0'];
+
+/**
+ * The Python that has Espressif's tools; `compote` is beside it.
+ *
+ * @returns {Promise<string | undefined>} absolute path; undefined where it cannot be had, which is said on stderr
+ */
+export function idfPython() {
+  return environment('idf', {
+    variable: 'USMP_IDF_PYTHON',
+    requirements: async () => `${IDF_TOOLS.join('\n')}\n`,
+  });
+}
+
 /** @type {Map<string, Promise<string | undefined>>} */
 const environments = new Map();
 
@@ -200,7 +215,9 @@ async function installPython() {
 
 if (isProgram(import.meta.url)) {
   let missing = 0;
-  for (const version of PEER_VERSIONS) if ((await peerPython(version)) === undefined) missing++;
+  // First what is asked for first.
   if ((await vectorsPython()) === undefined) missing++;
+  for (const version of PEER_VERSIONS) if ((await peerPython(version)) === undefined) missing++;
+  if ((await idfPython()) === undefined) missing++;
   if (missing > 0 && process.env.CI === 'true') process.exitCode = 1;
 }

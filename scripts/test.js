@@ -31,10 +31,12 @@ if (long) process.env.USMP_LONG = '1';
 const built = command('build', 'npx', ['--no-install', 'tsc', '-b', 'packages/usmp']);
 if (built && words.length > 0) await runTests([...deviceTestFiles(words), ...testFiles(words)]);
 else if (built) {
-  // Before the tests, which ask for it one file at a time. What is missing shows as skips there.
-  spawnSync(process.execPath, ['scripts/peers.js'], { stdio: 'inherit' });
-  // Compilers and emulators take a minute to install, in which the tests of the core run.
-  const preparing = prepare(['scripts/programs.js', 'scripts/toolchain.js']);
+  // Before the tests, which ask for it one file at a time. What is missing shows as skips there. It takes two minutes, in
+  // which the tests of the core run.
+  const preparing = Promise.all([
+    prepare(['scripts/peers.js']),
+    prepare(['scripts/programs.js', 'scripts/toolchain.js']),
+  ]);
   command('format and lint', 'npx', ['--no-install', 'biome', 'check', '.']);
   command('benchmarks parse', process.execPath, ['--check', 'bench/run.js']);
   await coverage(testFiles(['core/']));

@@ -22,6 +22,8 @@ const PLACES = [
     times: 3,
   },
   { file: 'device/core/include/usmp/usmp.h', before: '^#define USMP_VERSION_STRING "', after: '"', times: 1 },
+  { file: 'device/arduino/library.properties', before: '^version=', after: '$', times: 1 },
+  { file: 'device/esp-idf/idf_component.yml', before: '^version: "', after: '"', times: 1 },
 ];
 
 const wanted = process.argv[2];
