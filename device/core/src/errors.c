@@ -54,7 +54,7 @@ static const explained_t *find(usmp_error_t error)
 {
     static const explained_t UNKNOWN = {0, USMP_FAULT_CALLER, "unknown", "not an error of USMP"};
     for (size_t i = 0; i < sizeof EXPLAINED / sizeof EXPLAINED[0]; i++) {
-        if (EXPLAINED[i].error == (uint8_t)error) return &EXPLAINED[i];
+        if (EXPLAINED[i].error == (unsigned)error) return &EXPLAINED[i];
     }
     return &UNKNOWN;
 }

@@ -259,10 +259,12 @@ static void bytes_stand_in_their_order(void)
 
 void arq_suite(void)
 {
-    test("before any measurement the time-out is 500 ms, doubled with each repeat, at most 5 s", time_outs_before_a_measurement);
+    test("before any measurement the time-out is 500 ms, doubled with each repeat, at most 5 s",
+         time_outs_before_a_measurement);
     test("the round trip is smoothed as RFC 6298 says", round_trips_are_smoothed);
     test("a time-out has at least 100 ms and at most 5 s, whatever was measured", time_outs_have_bounds);
-    test("after a time-out other frames wait longer too, at most 1 s, until something is measured", a_time_out_makes_others_wait_too);
+    test("after a time-out other frames wait longer too, at most 1 s, until something is measured",
+         a_time_out_makes_others_wait_too);
     test("the window opens by one frame with each UTACK", the_window_opens);
     test("the window spans fewer numbers and bytes than a receiver takes", the_window_spans_less_than_the_receiver_takes);
     test("a frame that flies alone has nothing beside it", what_flies_alone_has_nothing_beside_it);
@@ -270,7 +272,8 @@ void arq_suite(void)
     test("a frame is repeated with growing waits and given up at exactly 12.5 s", a_frame_is_given_up_in_its_time);
     test("a time-out halves the window, down to 1, and repeats no more than that at once", a_time_out_halves_the_window);
     test("a repeated frame is not measured, and its neighbour is", repeated_frames_are_not_measured);
-    test("three later frames acknowledged: the earlier one is sent again at once, and once", overtaken_frames_are_sent_again);
+    test("three later frames acknowledged: the earlier one is sent again at once, and once",
+         overtaken_frames_are_sent_again);
     test("the bytes of frames stand in the order of the window", bytes_stand_in_their_order);
 }
 

@@ -166,7 +166,8 @@ void cobs_suite(void)
 {
     test("blocks of the vectors are encoded and decoded as the specification says", blocks_of_the_vectors);
     test("blocks whose groups do not fit are not decoded", blocks_that_do_not_decode);
-    test("any bytes come back, without a zero in the block, in memory of exactly the size that is said", any_bytes_come_back);
+    test("any bytes come back, without a zero in the block, in memory of exactly the size that is said",
+         any_bytes_come_back);
     test("any block decodes without a step over its end", any_block_decodes_within_its_bounds);
 #if USMP_SERIAL && USMP_SERVER
     test("noise between frames has no effect, however the line is cut", noise_has_no_effect);

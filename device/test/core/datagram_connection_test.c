@@ -67,7 +67,8 @@ static void check_works(void)
     pair_advance(&pair, 5000);
     for (unsigned j = 0; j < 2; j++) {
         CHECK_ERROR(end_closed(end_number(j)), USMP_OK);
-        for (size_t i = 0; i < COUNT(SIZES); i++) CHECK(end_has_message(end_number(j), before[j] + i, (unsigned)i + 50, SIZES[i]));
+        for (size_t i = 0; i < COUNT(SIZES); i++)
+            CHECK(end_has_message(end_number(j), before[j] + i, (unsigned)i + 50, SIZES[i]));
         CHECK_NUMBER(messages_of(end_number(j)), before[j] + COUNT(SIZES));
     }
     CHECK_NUMBER(usmp_pending_transmit(pair.client.usmp), 0);
@@ -852,11 +853,13 @@ void datagram_connection_suite(void)
     test("a damaged frame gets no UTACK, its repeat is accepted", damaged_frames_get_no_utack);
     test("a frame that comes again is acknowledged again and delivered once", repeats_are_acknowledged_and_dropped);
     test("a repeat is no sign of life", repeats_are_no_sign_of_life);
-    test("what comes out of order is delivered in order; what finds no room is not acknowledged", other_orders_are_put_right);
+    test("what comes out of order is delivered in order; what finds no room is not acknowledged",
+         other_orders_are_put_right);
     test("a gap is given up after 13 s, and what fills it then gets no UTACK", gaps_are_given_up);
     test("a gap that the window has passed is given up at once", gaps_that_the_window_passes_are_given_up);
     test("a message with a part in a gap is dropped, and the next one is whole", a_message_with_a_hole_is_dropped);
-    test("what opens and breaks a rule is acknowledged, and costs the unfinished message alone", what_breaks_rules_costs_the_parts);
+    test("what opens and breaks a rule is acknowledged, and costs the unfinished message alone",
+         what_breaks_rules_costs_the_parts);
     test("a message that is too long for this device is dropped, and the next one is whole", longer_messages_are_dropped);
     test("a gap in front of BYE does not hold it up, and repeats of BYE are answered", bye_does_not_wait_behind_a_gap);
     test("a peer that pings and does not read is owed eight PONGs", few_pongs_are_owed);
@@ -867,12 +870,14 @@ void datagram_connection_suite(void)
     test("a handshake is over in time on a line that loses a third", opens_over_a_bad_line);
     test("a lost SESSION_OK is sent again for a repeated HELLO_ACK, and for no other", a_lost_session_ok_is_answered_again);
     test("the server sends no session frame until the client has SESSION_OK", the_server_waits_for_the_client);
-    test("a SESSION_OK that is never acknowledged ends the session after 12.5 s, and a close of it too", session_ok_is_given_up);
+    test("a SESSION_OK that is never acknowledged ends the session after 12.5 s, and a close of it too",
+         session_ok_is_given_up);
     test("forged datagrams do not stall a handshake", forged_datagrams_do_not_stall);
     test("how a client ends without an answer tells how far it had come", how_a_client_ends_without_an_answer);
     test("handshake frames without a checksum are taken the second time", missing_checksums_cost_a_repeat);
     test("REKEY survives the loss of itself and of its UTACK, crossing or not", rekeys_survive_losses);
-    test("REKEY waits until what was sent before is acknowledged, and nothing leaves until it is itself", rekey_is_a_barrier);
+    test("REKEY waits until what was sent before is acknowledged, and nothing leaves until it is itself",
+         rekey_is_a_barrier);
     test("REKEY waits for the end of a message of the responder", rekey_waits_for_the_responder);
     test("REKEY is refused after 64 frames, unless it is forced", rekey_becomes_unsafe);
     test("REKEY that becomes unsafe before its turn is refused by an event", one_that_becomes_unsafe_is_refused_by_an_event);

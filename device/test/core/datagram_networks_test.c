@@ -103,7 +103,8 @@ static unsigned converse(const script_t *script, bool endpoint, unsigned at)
     for (unsigned i = 0; i < 2; i++) {
         if (script->rekeys[i]) CHECK_OK(usmp_rekey(end_number(i)->usmp, false));
     }
-    PAIR_UNTIL(&pair, end_count(&pair.client, USMP_EVENT_REKEYED) > 0 && end_count(&pair.server, USMP_EVENT_REKEYED) > 0, 20000);
+    PAIR_UNTIL(&pair, end_count(&pair.client, USMP_EVENT_REKEYED) > 0 && end_count(&pair.server, USMP_EVENT_REKEYED) > 0,
+               20000);
     echo(2, 20);
     PAIR_UNTIL(&pair, usmp_pending_transmit(pair.client.usmp) == 0 && usmp_pending_transmit(pair.server.usmp) == 0, 10000);
     end_t *closing = end_number(script->closes);
@@ -269,9 +270,9 @@ static void check_received(unsigned number)
     /* Who has BYE has everything that came before it. */
     if (error == USMP_ERROR_BYE) CHECK_NUMBER(end_count(end, USMP_EVENT_MESSAGE), sender->sent);
     CHECK(!usmp_lingers(end->usmp));
-    CHECK(error == USMP_OK || error == USMP_ERROR_CLOSED || error == USMP_ERROR_BYE || error == USMP_ERROR_NOT_ACKNOWLEDGED ||
-          error == USMP_ERROR_REFUSED || error == USMP_ERROR_TURNED_AWAY || error == USMP_ERROR_HANDSHAKE_TIMEOUT ||
-          error == USMP_ERROR_WRONG_KEY || error == USMP_ERROR_ROGUE_SERVER);
+    CHECK(error == USMP_OK || error == USMP_ERROR_CLOSED || error == USMP_ERROR_BYE ||
+          error == USMP_ERROR_NOT_ACKNOWLEDGED || error == USMP_ERROR_REFUSED || error == USMP_ERROR_TURNED_AWAY ||
+          error == USMP_ERROR_HANDSHAKE_TIMEOUT || error == USMP_ERROR_WRONG_KEY || error == USMP_ERROR_ROGUE_SERVER);
     size_t closed = end_count(end, USMP_EVENT_CLOSED);
     CHECK(closed <= 1);
     if (closed > 0) CHECK_NUMBER(end->events[end->event_count - 1].event.type, USMP_EVENT_CLOSED);
@@ -342,7 +343,8 @@ static void random_networks(void)
 void datagram_networks_suite(void)
 {
     single_faults();
-    test("random networks: every message once and in order, or a typed end (USMP_NETWORK_SEED=N repeats one)", random_networks);
+    test("random networks: every message once and in order, or a typed end (USMP_NETWORK_SEED=N repeats one)",
+         random_networks);
 }
 
 #else

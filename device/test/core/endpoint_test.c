@@ -404,7 +404,8 @@ void endpoint_suite(void)
     test("a client answers HELLO_RETRY as the vectors say", the_vectors_cookie_exchange);
     test("a repeated HELLO goes to the peer that it began, whatever its cookie", a_repeated_hello_goes_to_its_peer);
     test("datagrams go to the peer of their source", datagrams_go_to_the_peer_of_their_source);
-    test("a session goes on beside a handshake from its source, until that has authenticated", a_session_goes_on_beside_a_handshake);
+    test("a session goes on beside a handshake from its source, until that has authenticated",
+         a_session_goes_on_beside_a_handshake);
     test("handshakes that fail leave the session of their source alone", a_failed_attempt_leaves_the_session_alone);
     test("places are limited: a session keeps its own, of handshakes the oldest goes", places_are_limited);
     test("a device that was reset takes the place of its session", a_reset_device_takes_its_place);

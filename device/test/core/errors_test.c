@@ -7,10 +7,12 @@
 #include "usmp/errors.h"
 
 static const char *const CODES[] = {
-    "ok", "bad_magic", "version_1", "unsupported_version", "bad_type", "bad_length", "bad_crc", "unexpected_frame", "low_order_point",
-    "wrong_key", "refused", "turned_away", "rogue_server", "bad_sequence", "bad_nonce", "bad_tag", "message_too_long", "rekey_unsafe",
-    "sequence_spent", "handshake_timeout", "idle_timeout", "bye", "closed", "not_acknowledged", "connection_lost", "unreachable",
-    "replaced", "invalid_argument", "key_too_short", "message_too_large", "not_connected", "busy", "crypto_failed"};
+    "ok", "bad_magic", "version_1", "unsupported_version", "bad_type", "bad_length", "bad_crc", "unexpected_frame",
+    "low_order_point", "wrong_key", "refused", "turned_away", "rogue_server", "bad_sequence", "bad_nonce", "bad_tag",
+    "message_too_long", "rekey_unsafe", "sequence_spent", "handshake_timeout", "idle_timeout", "bye", "closed",
+    "not_acknowledged", "connection_lost", "unreachable", "replaced", "invalid_argument", "key_too_short",
+    "message_too_large", "not_connected", "busy", "crypto_failed",
+};
 
 static bool is_known(const char *code)
 {

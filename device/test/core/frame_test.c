@@ -122,7 +122,8 @@ void frame_suite(void)
     test("a frame is the header of the specification, its checksum and the payload", frames_are_as_specified);
     test("a checksum covers all of a frame but itself", checksums_cover_all_but_themselves);
     test("types of the handshake are told from those of the session", handshake_types_are_told_apart);
-    test("every value of every byte of a header gets its verdict, as soon as it is there", every_value_of_every_byte_gets_its_verdict);
+    test("every value of every byte of a header gets its verdict, as soon as it is there",
+         every_value_of_every_byte_gets_its_verdict);
     test("a payload of 480 bytes is taken and one of more is not", lengths_have_a_limit);
     test("streams of the vectors are refused after exactly so many bytes, however they are cut", streams_of_the_vectors);
 }

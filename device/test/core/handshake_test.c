@@ -195,7 +195,8 @@ static void a_failure_at_any_call_is_told(void)
 void handshake_suite(void)
 {
 #if USMP_SERVER
-    test("in each state one type of frame of one length is taken, and the state stays where another comes", nothing_else_is_taken);
+    test("in each state one type of frame of one length is taken, and the state stays where another comes",
+         nothing_else_is_taken);
     test("an honest handshake leaves both sides with the same secrets, whenever the keys come", both_sides_get_the_same);
     test("handshake frames have the numbers of the specification", handshake_frames_have_their_numbers);
     test("the first of the keys that fits is named", the_first_key_that_fits_is_named);

@@ -14,7 +14,8 @@
 
 static void frames_are_counted(void)
 {
-    static const size_t COUNTS[][2] = {{0, 1}, {1, 1}, {452, 1}, {453, 2}, {904, 2}, {905, 3}, {1356, 3}, {1357, 4}, {1808, 4}};
+    static const size_t COUNTS[][2] = {{0, 1},   {1, 1},    {452, 1},  {453, 2}, {904, 2},
+                                       {905, 3}, {1356, 3}, {1357, 4}, {1808, 4}};
     for (size_t i = 0; i < COUNT(COUNTS); i++) CHECK_NUMBER(usmp_frame_count(COUNTS[i][0]), COUNTS[i][1]);
 }
 
@@ -241,7 +242,8 @@ static void nothing_stands_between_parts(void)
 static void a_fourth_part_ends_the_session(void)
 {
     static const uint8_t text[452];
-    static const size_t PARTS[][4] = {{0, 0, 0, 0}, {1, 2, 3, 4}, {452, 452, 452, 0}, {452, 452, 452, 452}, {0, 0, 452, 452}};
+    static const size_t PARTS[][4] = {
+        {0, 0, 0, 0}, {1, 2, 3, 4}, {452, 452, 452, 0}, {452, 452, 452, 452}, {0, 0, 452, 452}};
     pair_options_t options = {0};
     options.transport = USMP_TRANSPORT_STREAM;
     for (size_t i = 0; i < COUNT(PARTS); i++) {

@@ -75,7 +75,8 @@ static void begins_anew_after_a_loss(void)
     static const struct {
         unsigned type, count;
         uint32_t after;
-    } CASES[] = {{USMP_HELLO, 2, 10000}, {USMP_CHALLENGE, 2, 10000}, {USMP_HELLO_ACK, 1, 10000}, {USMP_SESSION_OK, 1, 10000}};
+    } CASES[] = {
+        {USMP_HELLO, 2, 10000}, {USMP_CHALLENGE, 2, 10000}, {USMP_HELLO_ACK, 1, 10000}, {USMP_SESSION_OK, 1, 10000}};
     for (size_t i = 0; i < COUNT(CASES); i++) {
         pair_options_t all = options();
         all.clock = UINT32_MAX - 7000;
@@ -615,10 +616,14 @@ void serial_connection_suite(void)
     test("a server drops session frames while no session is open", session_frames_before_a_session_are_dropped);
     test("HELLO of version 1 is counted and has no effect", version_1_is_counted);
     test("a session ends behind a damaged frame, and BYE tells the other side", a_gap_ends_the_session_with_bye);
-    test("a session ends in silence, and BYE tells the side that cannot make itself heard", silence_ends_the_session_with_bye);
-    test("a replayed frame is delivered once, ends the session, and BYE tells the other side", a_replayed_frame_is_delivered_once);
-    test("a session goes on beside handshakes of somebody without the key, however often he tries", strangers_do_not_end_the_session);
-    test("a device that was reset takes the place of its session, and nothing of that reaches the line", a_reset_device_takes_its_place);
+    test("a session ends in silence, and BYE tells the side that cannot make itself heard",
+         silence_ends_the_session_with_bye);
+    test("a replayed frame is delivered once, ends the session, and BYE tells the other side",
+         a_replayed_frame_is_delivered_once);
+    test("a session goes on beside handshakes of somebody without the key, however often he tries",
+         strangers_do_not_end_the_session);
+    test("a device that was reset takes the place of its session, and nothing of that reaches the line",
+         a_reset_device_takes_its_place);
     test("a device may be reset again and again", many_resets_in_a_row);
     test("a session may end while a handshake is beside it", the_session_may_end_beside_a_handshake);
     test("the same HELLO once more gets the same CHALLENGE", the_same_hello_gets_the_same_challenge);

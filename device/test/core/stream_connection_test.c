@@ -346,8 +346,10 @@ void stream_connection_suite(void)
     test("the end of the line with HELLO_ACK on its way is a refusal", the_end_with_hello_ack_on_its_way);
     test("with a wrong key the server falls silent after CHALLENGE, and the client learns it by the end",
          a_refused_client_learns_it_by_the_end);
-    test("a server that does not know the key, or sends the proof of the client back, is found out", rogue_servers_are_found);
-    test("a device that knows the key and sends a point of low order is refused", a_low_order_point_of_the_device_is_refused);
+    test("a server that does not know the key, or sends the proof of the client back, is found out",
+         rogue_servers_are_found);
+    test("a device that knows the key and sends a point of low order is refused",
+         a_low_order_point_of_the_device_is_refused);
     test("HELLO_ACK leaves before the client computes the secret", hello_ack_leaves_first);
     test("any changed bit of the handshake that matters ends it before a session is open", damaged_handshakes_open_nothing);
     test("any changed bit of a session ends it, and nothing false is delivered", damaged_sessions_end);

@@ -108,7 +108,8 @@ static void what_acknowledges_nothing(void)
         size_t length = unhex(utack, sizeof utack, vector->bytes);
         begin_record(&from, session_named(vector->session), vector->from);
         test_context("%s", vector->name);
-        bool is_about_it = length >= 7 && utack[2] == USMP_DATA && utack[3] == 7 && utack[4] == 0 && utack[5] == 0 && utack[6] == 0;
+        bool is_about_it =
+            length >= 7 && utack[2] == USMP_DATA && utack[3] == 7 && utack[4] == 0 && utack[5] == 0 && utack[6] == 0;
         CHECK(!(usmp_utack_is(utack, length) && usmp_utack_fits(utack, length) && is_about_it &&
                 usmp_record_verify_utack(&from, utack + 7, utack)));
         usmp_record_wipe(&from);

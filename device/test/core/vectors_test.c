@@ -84,7 +84,8 @@ static size_t all_of(const session_vector_t *session, role_t role, talk_t *talk)
         talk[count++] = (talk_t){session->control[i].from, NULL, &session->control[i]};
     }
     for (size_t i = 0; i < session->receive_only_count; i++) {
-        if (session->receive_only[i].from != role) talk[count++] = (talk_t){other_role(role), &session->receive_only[i], NULL};
+        if (session->receive_only[i].from != role)
+            talk[count++] = (talk_t){other_role(role), &session->receive_only[i], NULL};
     }
     return count;
 }
@@ -110,7 +111,8 @@ static void send_part(scripted_t *end, const talk_t *part)
     scripted_has_sent(end, part->control->frame);
 }
 
-static void replay(const session_vector_t *session, role_t role, way_t way, const handshake_frames_t *handshake, bool agrees_late)
+static void replay(const session_vector_t *session, role_t role, way_t way, const handshake_frames_t *handshake,
+                   bool agrees_late)
 {
     static scripted_t end;
     feeder_t feeder = {&end, way, {NULL}, 0, 0, 0};
@@ -168,11 +170,13 @@ static void sessions(void)
         for (size_t j = 0; j < 2; j++) {
             for (way_t way = WHOLE; way < WAYS; way++) {
                 const char *name = WAY_NAMES[way];
-                test_begin("session %s: the %s sends exactly these bytes, input %s", session->name, role_name(ROLES[j]), name);
+                test_begin("session %s: the %s sends exactly these bytes, input %s", session->name, role_name(ROLES[j]),
+                           name);
                 replay(session, ROLES[j], way, &handshake, false);
                 test_end();
             }
-            test_begin("session %s: the %s checks neither number nor CRC of handshake frames", session->name, role_name(ROLES[j]));
+            test_begin("session %s: the %s checks neither number nor CRC of handshake frames", session->name,
+                       role_name(ROLES[j]));
             replay(session, ROLES[j], WHOLE, &session->unchecked, false);
             test_end();
         }

@@ -92,7 +92,8 @@ static void line_write_frame(pair_t *pair, end_t *end, uint8_t *frame, size_t le
         if (options->loses > 0 && chance_percent(&pair->chance, options->loses)) return;
         if (options->doubles > 0 && chance_percent(&pair->chance, options->doubles)) copies++;
         if (options->damages > 0 && chance_percent(&pair->chance, options->damages)) {
-            frame[chance_between(&pair->chance, 0, (uint32_t)length - 1)] ^= (uint8_t)(1u << chance_between(&pair->chance, 0, 7));
+            frame[chance_between(&pair->chance, 0, (uint32_t)length - 1)] ^=
+                (uint8_t)(1u << chance_between(&pair->chance, 0, 7));
         }
     }
     for (unsigned i = 0; i < copies; i++) line_carry(pair, end, frame, length, pair->more_delay[i % 4]);
@@ -234,7 +235,8 @@ static size_t handle_input(pair_t *pair, end_t *end, uint8_t *bytes, size_t leng
         static const uint8_t source[6] = {192, 0, 2, 1, 0x12, 0x34};
         (void)usmp_endpoint_handle_datagram(&pair->socket, bytes, length, source, sizeof source, pair_now(pair));
         for (size_t i = 0; i < 2; i++) {
-            if (pair->socket.answer_lengths[i] > 0) line_write(pair, end, pair->socket.answers[i], pair->socket.answer_lengths[i]);
+            if (pair->socket.answer_lengths[i] > 0)
+                line_write(pair, end, pair->socket.answers[i], pair->socket.answer_lengths[i]);
         }
         return length;
     }
@@ -458,7 +460,8 @@ void pair_begin(pair_t *pair, const pair_options_t *options)
     seam_reset(options->seed + 1);
     if (options->seed > 0) test_context("seed %u", (unsigned)options->seed);
 
-    for (size_t i = 0; i < 3 && options->server_keys[i] != NULL; i++) pair->keys[pair->key_count++] = key_of(options->server_keys[i]);
+    for (size_t i = 0; i < 3 && options->server_keys[i] != NULL; i++)
+        pair->keys[pair->key_count++] = key_of(options->server_keys[i]);
     if (pair->key_count == 0 && !options->knows_nobody) pair->keys[pair->key_count++] = key_of(TEST_PSK);
     usmp_key_t psk = key_of(options->client_key != NULL ? options->client_key : TEST_PSK);
 

@@ -1,6 +1,6 @@
 /**
- * The test bed: two connections, a clock that only the test moves, and a line between them that can delay, cut, damage, lose,
- * double and fall silent. The same seed gives the same run.
+ * The test bed: two connections, a clock that only the test moves, and a line between them that can delay, cut, damage,
+ * lose, double and fall silent. The same seed gives the same run.
  */
 #ifndef PAIR_H
 #define PAIR_H
@@ -154,13 +154,13 @@ void pair_advance(pair_t *pair, uint64_t milliseconds);
 bool pair_step(pair_t *pair, uint64_t until);
 
 /** Moves the clock until something holds, for at most so many milliseconds; fails if it does not. */
-#define PAIR_UNTIL(pair, condition, milliseconds)                                                                                \
-    do {                                                                                                                         \
-        uint64_t until_ = (pair)->time + (milliseconds);                                                                         \
-        pair_advance(pair, 0);                                                                                                   \
-        while (!(condition) && pair_step(pair, until_)) {                                                                        \
-        }                                                                                                                        \
-        if (!(condition)) FAIL("not within %llu ms: %s", (unsigned long long)(milliseconds), #condition);                        \
+#define PAIR_UNTIL(pair, condition, milliseconds)                                                                           \
+    do {                                                                                                                    \
+        uint64_t until_ = (pair)->time + (milliseconds);                                                                    \
+        pair_advance(pair, 0);                                                                                              \
+        while (!(condition) && pair_step(pair, until_)) {                                                                   \
+        }                                                                                                                   \
+        if (!(condition)) FAIL("not within %llu ms: %s", (unsigned long long)(milliseconds), #condition);                   \
     } while (0)
 
 /** A forged piece, at `delay` from now. */

@@ -18,9 +18,15 @@ void replay_suite(void);
 void utack_suite(void);
 
 /* What its users see. */
+void closing_suite(void);
 void connection_suite(void);
+void crypto_failures_suite(void);
+void deadlines_suite(void);
 void datagram_networks_suite(void);
 void errors_suite(void);
+void messages_suite(void);
+void rekey_suite(void);
+void sequence_end_suite(void);
 void serial_connection_suite(void);
 void stream_connection_suite(void);
 void vectors_suite(void);

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -39,6 +40,8 @@ void test_end(void)
 
 void test(const char *promise, void (*run)(void))
 {
+    const char *only = getenv("USMP_ONLY");
+    if (only != NULL && strcmp(only, promise) != 0) return;
     test_begin("%s", promise);
     run();
     test_end();
@@ -130,7 +133,8 @@ bool check_bytes(const char *file, int line, const char *what, const uint8_t *ac
     return false;
 }
 
-bool check_hex(const char *file, int line, const char *what, const uint8_t *actual, size_t actual_length, const char *expected)
+bool check_hex(const char *file, int line, const char *what, const uint8_t *actual, size_t actual_length,
+               const char *expected)
 {
     static uint8_t bytes[8192];
     return check_bytes(file, line, what, actual, actual_length, bytes, unhex(bytes, sizeof bytes, expected));

@@ -17,7 +17,7 @@
 #define TAP_PRINTF(text, first)
 #endif
 
-/** Runs a test without arguments. */
+/** Runs a test without arguments. Where USMP_ONLY names a promise, others are left out. */
 void test(const char *promise, void (*run)(void));
 
 /** The same for tests that are made in a loop. */
@@ -43,15 +43,15 @@ bool check_text(const char *file, int line, const char *what, const char *actual
 bool check_bytes(const char *file, int line, const char *what, const uint8_t *actual, size_t actual_length,
                  const uint8_t *expected, size_t expected_length);
 /** @param expected hexadecimal */
-bool check_hex(const char *file, int line, const char *what, const uint8_t *actual, size_t actual_length, const char *expected);
+bool check_hex(const char *file, int line, const char *what, const uint8_t *actual, size_t actual_length,
+               const char *expected);
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define CHECK(condition) check_true(__FILE__, __LINE__, #condition, condition)
-#define CHECK_NUMBER(actual, expected)                                                                                           \
-    check_number(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
+#define CHECK_NUMBER(actual, expected) check_number(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
 #define CHECK_ERROR(actual, expected) check_error(__FILE__, __LINE__, #actual, actual, expected)
 #define CHECK_TEXT(actual, expected) check_text(__FILE__, __LINE__, #actual, actual, expected)
-#define CHECK_BYTES(actual, actual_length, expected, expected_length)                                                            \
+#define CHECK_BYTES(actual, actual_length, expected, expected_length)                                                       \
     check_bytes(__FILE__, __LINE__, #actual, actual, actual_length, expected, expected_length)
 #define CHECK_HEX(actual, actual_length, expected) check_hex(__FILE__, __LINE__, #actual, actual, actual_length, expected)
 #define CHECK_OK(call) CHECK_ERROR(call, USMP_OK)

@@ -137,8 +137,8 @@ typedef struct cookie_vector {
     const char *session, *cookie, *hello, *hello_retry, *hello_with_cookie;
 } cookie_vector_t;
 
-#define DECLARE_VECTORS(type, name)                                                                                              \
-    extern const type name[];                                                                                                    \
+#define DECLARE_VECTORS(type, name)                                                                                         \
+    extern const type name[];                                                                                               \
     extern const size_t name##_COUNT
 
 DECLARE_VECTORS(crc_vector_t, CRCS);
