@@ -12,6 +12,11 @@ import { build, compiles, DEVICE, INCLUDES, PROGRAMS, WARNINGS, whatIsMissing } 
 
 const LONGEST_RUN = 120_000;
 
+/** Suites that run: two at once, as two cores have. Here, as suites begin while this file is still being read. */
+let running = 0;
+/** @type {(() => void)[]} */
+const waiting = [];
+
 for (const program of PROGRAMS) {
   const missing = await whatIsMissing(program.compiler, program.options);
   describe(program.name, { skip: skipFor(missing) }, async () => {
@@ -52,11 +57,6 @@ function run(path, args) {
     });
   });
 }
-
-/** Two at once, as two cores have. */
-let running = 0;
-/** @type {(() => void)[]} */
-const waiting = [];
 
 /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
 async function inTurn(work) {
