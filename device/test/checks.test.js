@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { findTools, xtensaSpecs } from '../../scripts/toolchain.js';
+import { build } from './build.js';
 import { mustCheck } from './checks/ignored.js';
 import { BUILD, remember, run, runAlways } from './checks/run.js';
 import {
@@ -296,7 +297,7 @@ describe('headers', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
     ];
     writeFileSync(source, `${[...text, '{', ...lines, '}'].join('\n')}\n`);
     for (const compiler of [gcc, clang]) {
-      const args = ['-std=c99', '-Wunused-result', '-Wno-nonnull', ...FLAGS, '-fsyntax-only', source];
+      const args = ['-std=c99', '-Wunused-result', '-Wno-nonnull', ...FLAGS, '-c', source, '-o', '/dev/null'];
       const { status, output } = await run(compiler, args, [source]);
       assert.equal(status, 0, output);
       const plain = output.replace(/[‘’]/g, "'");
@@ -320,6 +321,12 @@ const WATCHED = [
   ...['usmp_aead_seal', 'usmp_crypto_equal', 'br_gcm_check_tag'],
 ];
 
+/** Suites of the unit tests that are through in some seconds under valgrind. */
+const QUICK_SUITES = [
+  ...['arq', 'cobs', 'crc16', 'endpoint', 'frame', 'handshake', 'message', 'record', 'replay'],
+  ...['utack', 'sequence_end'],
+];
+
 const PARTS = ['equal', 'mac', 'schedule', 'record', 'x25519', 'stream', 'serial', 'datagram'];
 
 /** Whether the header is there, which Debian's valgrind brings. */
@@ -327,6 +334,35 @@ async function hasMemcheckHeader() {
   const result = await run(gcc, ['-E', '-include', 'valgrind/memcheck.h', '-x', 'c', '/dev/null'], []);
   return result.status === 0;
 }
+
+describe('what is left behind', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
+  const own = ['test/fuzz/toy.c', 'crypto/src/memory.c', 'test/checks/residue.c'].map((path) =>
+    join(DEVICE, path),
+  );
+  for (const optimisation of ['-O0', '-O2']) {
+    test(`no call leaves a secret on the stack, and no salt of REKEY stays in a connection (gcc ${optimisation})`, async () => {
+      const sources = [...CORE, ...own];
+      const result = await remember(`residue ${optimisation}`, sources, async () => {
+        const path = join(work, `residue${optimisation}`);
+        const built = await runAlways(gcc, [
+          ...[
+            '-std=gnu11',
+            optimisation,
+            '-Wall',
+            '-Wextra',
+            '-Werror',
+            `-I${join(DEVICE, 'test/fuzz/toy')}`,
+          ],
+          ...[...INCLUDES, '-DUSMP_CRYPTO_BEARSSL', ...SWITCHES, '-Wl,-z,now'],
+          ...WATCHED.slice(0, 3).map((watched) => `-Wl,--wrap=${watched}`),
+          ...[...sources, '-o', path],
+        ]);
+        return built.status === 0 ? await runAlways(path, []) : built;
+      });
+      passes(result);
+    });
+  }
+});
 
 describe('valgrind', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
   const source = join(DEVICE, 'test/constant-time/constant_time.c');
@@ -379,6 +415,27 @@ describe('valgrind', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
       }
     });
   }
+
+  test('the unit tests read nothing that was not written, and leave nothing behind', async (t) => {
+    const program = await build({
+      ...{ name: 'for valgrind', compiler: 'gcc', options: ['-O1', '-g'] },
+      switches: { USMP_MAX_MESSAGE: 452 },
+    });
+    const options = ['-q', '--error-exitcode=9', '--leak-check=full', '--errors-for-leak-kinds=definite'];
+    const results = await Promise.all(
+      QUICK_SUITES.map((suite) =>
+        remember(`${suite} under ${options.join(' ')}`, [program], () =>
+          runAlways(valgrind, [...options, program, suite]),
+        ),
+      ),
+    );
+    for (const [index, { status, output }] of results.entries()) {
+      // What a test promises is the affair of unit.test.js.
+      assert.ok(status !== 9 && status !== -1, `${QUICK_SUITES[index]}: ${status}\n${output.slice(-6000)}`);
+      assert.match(output, /^1\.\.\d+$/m);
+    }
+    t.diagnostic(`${QUICK_SUITES.length} suites`);
+  });
 
   test('a comparison that ends early is reported', async (t) => {
     if (!(await hasMemcheckHeader())) return t.skip('needs valgrind/memcheck.h (Debian: valgrind)');

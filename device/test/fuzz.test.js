@@ -5,7 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +24,7 @@ const SEED = Number(process.env.USMP_FUZZ_SEED ?? (Date.now() % 1_000_000) + 1);
 /** A script of a longer input is cut there; one that takes this many seconds has got stuck. */
 const LIMITS = ['-max_len=512', '-timeout=10', '-rss_limit_mb=2048', '-print_final_stats=1'];
 
+const work = await mkdtemp(join(tmpdir(), 'usmp-fuzz-'));
 const skip = (await canBuild()) ? false : 'needs clang with libFuzzer (Debian: clang libclang-rt-14-dev)';
 
 describe('fuzzing of the core in C', { skip, concurrency: AT_ONCE }, () => {
@@ -43,12 +45,15 @@ describe('fuzzing of the core in C', { skip, concurrency: AT_ONCE }, () => {
       assert.ok(runs > 100, `there was time for more than ${runs}`);
     });
   }
-  after(removeStale);
+  after(async () => {
+    await rm(work, { recursive: true, force: true });
+    await removeStale();
+  });
 });
 
-/** @param {string} name */
+/** What a short run finds is not kept. @param {string} name */
 async function emptyFolder(name) {
-  const folder = join(BUILD, 'scratch', `${name}-${process.pid}`);
+  const folder = join(work, 'found', name);
   await mkdir(folder, { recursive: true });
   return folder;
 }
@@ -61,7 +66,7 @@ async function emptyFolder(name) {
  */
 async function unpackCorpus(name) {
   const from = join(CORPUS, name.replace(/-bearssl$/, ''));
-  const to = join(BUILD, 'seeds', `${name}-${process.pid}`);
+  const to = join(work, 'seeds', name);
   await mkdir(to, { recursive: true });
   for (const file of await readdir(from)) {
     if (file !== 'seeds.txt') {

@@ -283,8 +283,8 @@ bool __wrap_usmp_aead_seal(usmp_aead_t *aead, const uint8_t *nonce, const uint8_
     REQUIRE(ready != NULL, "nothing is sealed by a key that is not ready");
     REQUIRE(usmp_load32(nonce) <= USMP_MAX_SEQUENCE, "the last number is never sent");
     trace("  seals type %u number %u, %zu bytes, key %04x\n", aad[3], usmp_load32(nonce), length, (unsigned)(ready->key & 0xFFFF));
-    if (fails()) return false;
     judge_type(aead, aad[3]);
+    if (fails()) return false;
     use_nonce(ready->key, nonce);
     return __real_usmp_aead_seal(aead, nonce, aad, aad_length, text, length);
 }

@@ -1,0 +1,10 @@
+#ifndef ESP_RANDOM_H
+#define ESP_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t esp_random(void);
+void esp_fill_random(void *buf, size_t len);
+
+#endif
