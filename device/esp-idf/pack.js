@@ -7,7 +7,7 @@
  *
  * `compote component pack --name usmp` in this folder makes the same archive, where a checkout has symbolic links. This way needs
  * none: the component is put together as files first. compote is taken from the PATH, where ESP-IDF's environment has it, or as
- * USMP_COMPOTE says.
+ * the Python that USMP_IDF_PYTHON names.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
@@ -49,12 +49,15 @@ for (const [name, from] of Object.entries(PARTS)) {
   cpSync(source, join(stage, name), { recursive: true, dereference: true, filter: wanted });
 }
 try {
-  const compote = process.env.USMP_COMPOTE ?? 'compote';
+  const python = process.env.USMP_IDF_PYTHON;
   const args = ['component', 'pack', '--name', 'usmp', '--project-dir', stage, '--dest-dir', to];
-  execFileSync(compote, args, { stdio: 'inherit' });
+  if (python === undefined) execFileSync('compote', args, { stdio: 'inherit' });
+  else execFileSync(python, ['-m', 'idf_component_manager', ...args], { stdio: 'inherit' });
 } catch (error) {
   const missing = /** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT';
   if (missing)
-    console.error('no compote on the PATH: pip install idf-component-manager, or let USMP_COMPOTE name it');
+    console.error(
+      'no compote on the PATH: pip install idf-component-manager, or let USMP_IDF_PYTHON name a Python that has it',
+    );
   process.exitCode = 1;
 }

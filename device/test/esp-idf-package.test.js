@@ -62,13 +62,10 @@ describe('the package of the ESP-IDF component', () => {
   });
   after(() => place.remove());
 
-  /** @returns {string} */
-  const compote = () => join(dirname(/** @type {string} */ (python)), 'compote');
-
   const packInPlace = async () => {
     const to = join(place.folder, 'packed');
     const args = ['component', 'pack', '--name', 'usmp', '--project-dir', COMPONENT, '--dest-dir', to];
-    await run(compote(), args);
+    await run(/** @type {string} */ (python), ['-m', 'idf_component_manager', ...args]);
     const [name] = (await readdir(to)).filter((file) => file.endsWith('.tgz'));
     const folder = join(to, 'usmp');
     await mkdir(folder);
@@ -98,7 +95,7 @@ describe('the package of the ESP-IDF component', () => {
     const foreign = files.filter((file) => /bearssl\.c|random_posix|\.js$|build\/|sdkconfig$/.test(file));
     assert.deepEqual(foreign, []);
 
-    const env = { ...process.env, USMP_COMPOTE: compote() };
+    const env = { ...process.env, USMP_IDF_PYTHON: python };
     await run(process.execPath, [join(COMPONENT, 'pack.js'), join(place.folder, 'staged')], { env });
     assert.deepEqual(await allFiles(join(place.folder, `staged/usmp_${version}`)), files);
   });
