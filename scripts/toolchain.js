@@ -41,10 +41,11 @@ const ABANDONED = 60 * MINUTE;
 const GROUPS = {
   /** Builds, sanitizers and analysers for this machine. */
   analysis: {
-    programs: ['gcc', 'clang', 'clang-tidy', 'cppcheck', 'valgrind', 'make', 'cmake'],
+    programs: ['gcc', 'g++', 'clang', 'clang-tidy', 'cppcheck', 'valgrind', 'make', 'cmake'],
     packages: [
       ...[
         'gcc',
+        'g++',
         'libc6-dev',
         'clang',
         'libclang-rt-14-dev',
