@@ -23,6 +23,7 @@ const PLACES = [
   },
   { file: 'device/core/include/usmp/usmp.h', before: '^#define USMP_VERSION_STRING "', after: '"', times: 1 },
   { file: 'device/arduino/library.properties', before: '^version=', after: '$', times: 1 },
+  { file: 'device/arduino/README.md', before: 'USMP-', after: '\\.zip', times: 1 },
   { file: 'device/esp-idf/idf_component.yml', before: '^version: "', after: '"', times: 1 },
 ];
 

@@ -15,7 +15,10 @@ import { promisify } from 'node:util';
 import { isProgram, MINUTE } from '../../scripts/debian.js';
 import { BOARDS, binutil, build, emulation } from './build.js';
 
-const SIZE_FILE = fileURLToPath(new URL('../SIZE.md', import.meta.url));
+export const SIZE_FILE = fileURLToPath(new URL('../SIZE.md', import.meta.url));
+
+/** The heading of the part that is not ours. */
+export const ARDUINO_PART = '## Arduino Mega 2560\n';
 
 const run = promisify(execFile);
 
@@ -366,9 +369,16 @@ export function gates(figures) {
   });
 }
 
-/** What device/SIZE.md is. */
-export function committedDocument() {
-  return readFile(SIZE_FILE, 'utf8').catch(() => '');
+/** What device/SIZE.md is, but for its last part. */
+export async function committedDocument() {
+  return (await committedParts())[0];
+}
+
+/** Its own part, and that of the Arduino library, which `device/test/arduino/mega-size.js` writes. */
+async function committedParts() {
+  const text = await readFile(SIZE_FILE, 'utf8').catch(() => '');
+  const end = text.indexOf(`\n${ARDUINO_PART}`);
+  return end < 0 ? [text, ''] : [text.slice(0, end), text.slice(end)];
 }
 
 if (isProgram(import.meta.url)) {
@@ -384,7 +394,7 @@ if (isProgram(import.meta.url)) {
       process.exitCode = 1;
     }
   } else {
-    await writeFile(SIZE_FILE, text);
+    await writeFile(SIZE_FILE, text + (await committedParts())[1]);
     console.log(text);
   }
   for (const { complaint } of gates(/** @type {Figures} */ (figures[0]))) {

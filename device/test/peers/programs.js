@@ -138,9 +138,9 @@ export class Program {
    * @param {Pick<import('node:test').TestContext, 'after'>} t
    * @param {string} file
    * @param {readonly string[]} args
-   * @param {{ env?: Record<string, string> }} options
+   * @param {{ env?: Record<string, string>, lifetime?: number }} options `lifetime` in milliseconds, after which it is killed
    */
-  constructor(t, file, args, { env = {} } = {}) {
+  constructor(t, file, args, { env = {}, lifetime: longest = LIFETIME } = {}) {
     const { USMP_PSK: _, ...inherited } = process.env;
     this.process = spawn(file, args, { env: { ...inherited, ...env } });
     for (const stream of /** @type {const} */ (['stdout', 'stderr'])) {
@@ -155,7 +155,7 @@ export class Program {
     const lifetime = setTimeout(() => {
       overdue = true;
       this.process.kill('SIGKILL');
-    }, LIFETIME);
+    }, longest);
     /** @type {Promise<{ code: number | null, signal: NodeJS.Signals | null, stdout: string, stderr: string }>} */
     this.ended = new Promise((resolve, reject) => {
       this.process.on('error', reject);

@@ -1,0 +1,46 @@
+/** The example for the Mega 2560, built with the real Arduino core as the IDE does, in a simulator, at a real server's `serial+tcp`. */
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import { arduinoTest, KEY, remember, until } from './arduino/bench.js';
+import { bridge, buildForMega, Mega } from './arduino/mega.js';
+import { example } from './arduino/workshop.js';
+
+/** Of the ATmega2560. */
+const RAM = 8_192;
+
+/** The simulator may be slower than the chip, on which two X25519 take 16 s. Milliseconds. */
+const PATIENCE = 120_000;
+
+describe('a Mega 2560', { concurrency: 2 }, () => {
+  arduinoTest('the example compiles without a warning, and leaves room for its stack', async () => {
+    const { log, flash, ram } = await buildForMega(example('MegaSerial'));
+    const warnings = log
+      .split('\n')
+      .filter((line) => /\bwarning:/.test(line) && !line.includes('/arduino/avr/'));
+    assert.deepEqual(warnings, []);
+    assert(flash < 90_000, `${flash} B of flash`);
+    assert(ram < 4_600, `${ram} B of RAM`);
+  });
+
+  arduinoTest('shakes hands, echoes what it is sent, and changes keys', async (t) => {
+    const [simulator, firmware] = [await bridge(), await buildForMega(example('MegaSerial'))];
+    const server = await remember(t, 'serial+tcp://127.0.0.1:0', { psk: KEY, handshakeTimeout: PATIENCE });
+    const board = new Mega(t, simulator, firmware, server.port);
+    await until(() => server.messages.length > 0, 'hello', PATIENCE);
+    assert.equal(server.messages[0], 'hello from mega');
+    const [session] = server.sessions;
+
+    await session.send('before');
+    await board.sees(/^before\r?$/m);
+    await session.send('rekey');
+    await until(() => server.changesOfKeys() > 0, 'a change of keys', PATIENCE);
+    await session.send('after');
+    await board.sees(/^after\r?$/m);
+    await until(() => server.messages.includes('A0 0'), 'a reading', PATIENCE);
+
+    const { stack } = await board.switchOff();
+    assert.match(board.stdout, new RegExp(`^connected as ${session.deviceId}\r?$`, 'm'));
+    assert(firmware.ram + stack < RAM - 512, `${firmware.ram} B of variables and ${stack} B of stack`);
+    assert.deepEqual(server.refusals, []);
+  });
+});
