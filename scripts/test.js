@@ -138,7 +138,7 @@ async function runTests(files) {
     totals.failed++;
     return;
   }
-  const stream = run({ files, concurrency: availableParallelism() + 1, timeout: 300_000 });
+  const stream = run({ files, concurrency: availableParallelism() + 1, timeout: 600_000 });
   stream.on('test:pass', (test) => count(test, 'passed'));
   stream.on('test:fail', (test) => count(test, 'failed'));
   const report = stream.compose(spec);

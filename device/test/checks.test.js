@@ -92,7 +92,7 @@ function isOwn(name) {
   return name.startsWith('usmp_') && !NEEDED.test(name);
 }
 
-describe('what the core asks of a platform', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
+describe('what the core asks of a platform', { skip, timeout: 9 * MINUTE, concurrency: true }, () => {
   // Position-independent code would have tables of its own.
   const host = ['-std=c99', '-fno-pic', ...FLAGS];
   for (const optimisation of ['-O0', '-O2']) {
@@ -159,7 +159,7 @@ async function callGraph(compiler, options, name) {
   return readGraphs(graphs);
 }
 
-describe('stack', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
+describe('stack', { skip, timeout: 9 * MINUTE, concurrency: true }, () => {
   /** Functions in public headers. */
   const isPublic = (/** @type {string} */ name) =>
     HEADERS.some((file) =>
@@ -216,7 +216,7 @@ describe('stack', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
 
 /* ── Analysers ───────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-describe('analysers find nothing', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
+describe('analysers find nothing', { skip, timeout: 9 * MINUTE, concurrency: true }, () => {
   const sources = [...CORE, ...SEAM, RANDOM];
 
   test('clang-tidy, by device/.clang-tidy', async () => {
@@ -265,7 +265,7 @@ describe('analysers find nothing', { skip, timeout: 5 * MINUTE, concurrency: tru
 
 /* ── Headers ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-describe('headers', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
+describe('headers', { skip, timeout: 9 * MINUTE, concurrency: true }, () => {
   for (const [language, options] of /** @type {const} */ ([
     ['C99', ['-x', 'c', ...LANGUAGE, '-Wno-empty-translation-unit']],
     ['C++11', ['-x', 'c++', '-std=c++11', '-pedantic', '-Wall', '-Wextra', '-Werror']],
@@ -335,7 +335,7 @@ async function hasMemcheckHeader() {
   return result.status === 0;
 }
 
-describe('what is left behind', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
+describe('what is left behind', { skip, timeout: 9 * MINUTE, concurrency: true }, () => {
   const own = ['test/fuzz/toy.c', 'crypto/src/memory.c', 'test/checks/residue.c'].map((path) =>
     join(DEVICE, path),
   );
@@ -364,7 +364,7 @@ describe('what is left behind', { skip, timeout: 5 * MINUTE, concurrency: true }
   }
 });
 
-describe('valgrind', { skip, timeout: 5 * MINUTE, concurrency: true }, () => {
+describe('valgrind', { skip, timeout: 9 * MINUTE, concurrency: true }, () => {
   const source = join(DEVICE, 'test/constant-time/constant_time.c');
   const sources = [...CORE, ...SEAM, source];
 

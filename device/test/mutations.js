@@ -196,6 +196,50 @@ const MUTATIONS = [
     test: 'a changed frame is not opened, and does not use up its number',
   },
   {
+    name: 'nonce is not compared over datagrams',
+    file: 'core/src/record.c',
+    from: `    if (!has_own_nonce(record, frame)) return false;
+`,
+    to: '',
+    in: 'record',
+    test: 'over datagrams, a frame of the peer under another nonce is not taken',
+  },
+  {
+    name: 'a record of a datagram that is too short is opened',
+    file: 'core/src/record.c',
+    from: `    if (size < USMP_RECORD_OVERHEAD) return false;
+`,
+    to: '',
+    in: 'record',
+    test: 'over datagrams, a record that is too short is not taken, whatever it begins with',
+  },
+  {
+    name: 'datagrams open under an old key that is none',
+    file: 'core/src/record.c',
+    from: `    if (record->before == USMP_BEFORE_NOTHING) return false;
+`,
+    to: '',
+    in: 'record',
+    test: 'where there is no old key, one of zeros opens nothing',
+  },
+  {
+    name: 'frames of a stream open under an old key that is none',
+    file: 'core/src/record.c',
+    from: 'bool before = record->before == USMP_BEFORE_NEW_FRAMES && usmp_replay_is_next',
+    to: 'bool before = usmp_replay_is_next',
+    in: 'record',
+    test: 'where there is no old key, one of zeros opens nothing',
+  },
+  {
+    name: 'what was given up is taken under the old key',
+    file: 'core/src/record.c',
+    from: `    if (standing == USMP_STANDING_REFUSED) return false;
+`,
+    to: '',
+    in: 'record',
+    test: 'over datagrams, what was given up before a change of keys is refused after it',
+  },
+  {
     name: 'a record that is too short is opened',
     file: 'core/src/record.c',
     from: `    if (size < USMP_RECORD_OVERHEAD) return USMP_ERROR_BAD_LENGTH;
@@ -290,7 +334,34 @@ const MUTATIONS = [
     to: `    if (responds && !datagrams) record->before = USMP_BEFORE_NEW_FRAMES;
 `,
     in: 'record',
-    test: 'the responder refuses the old key at once',
+    test: 'the responder refuses the old key at once, and does not keep it',
+  },
+  {
+    name: 'the responder keeps the old keys',
+    file: 'core/src/record.c',
+    from: `    if (responds && !datagrams) forget_before(record);
+`,
+    to: '',
+    in: 'record',
+    test: 'the responder refuses the old key at once, and does not keep it',
+  },
+  {
+    name: 'the responder takes new datagrams under the old key',
+    file: 'core/src/record.c',
+    from: `    if (standing == USMP_STANDING_NEW && record->before == USMP_BEFORE_REPEATS) return false;
+`,
+    to: '',
+    in: 'record',
+    test: 'over datagrams, a responder opens repeats under the old key, nothing new, and no more once REKEY is complete',
+  },
+  {
+    name: 'a change of keys is never complete over datagrams',
+    file: 'core/src/record.c',
+    from: `    if (!opened.under_old_key && !record->rekey_complete) complete_rekey(record);
+`,
+    to: '',
+    in: 'record',
+    test: 'over datagrams, a responder opens repeats under the old key, nothing new, and no more once REKEY is complete',
   },
   {
     name: 'the MAC of a UTACK is not checked',
@@ -307,6 +378,14 @@ const MUTATIONS = [
     to: '    return false;',
     in: 'utack',
     test: 'UTACKs of REKEY are taken under the old key and the new one, until it is known to have arrived',
+  },
+  {
+    name: 'UTACKs of all frames count under the old key',
+    file: 'core/src/record.c',
+    from: 'if (header[2] != USMP_REKEY || !record->has_rekey_mac_key) return false;',
+    to: 'if (!record->has_rekey_mac_key) return false;',
+    in: 'utack',
+    test: 'the key before REKEY serves for the UTACK of REKEY and of nothing else',
   },
   {
     name: 'the replay window has no end',
@@ -395,6 +474,28 @@ const MUTATIONS = [
     test: 'the first of the keys that fits is named',
   },
   {
+    name: 'a short key of a device opens',
+    file: 'core/src/handshake.c',
+    from: `        if (key != NULL && key->length < USMP_MIN_PSK) key = NULL;
+`,
+    to: '',
+    in: 'connection',
+    test: 'stream: a wrong key, an unknown id, a short key, a third key and the decoy let nobody in',
+  },
+  {
+    name: 'the decoy opens',
+    file: 'core/src/handshake.c',
+    from: `        const uint8_t *psk = key != NULL ? key->bytes : settings->decoy_key;
+`,
+    to: `        static usmp_key_t decoy;
+        decoy = (usmp_key_t){settings->decoy_key, USMP_KEY_LENGTH};
+        if (key == NULL) key = &decoy;
+        const uint8_t *psk = key->bytes;
+`,
+    in: 'connection',
+    test: 'stream: a wrong key, an unknown id, a short key, a third key and the decoy let nobody in',
+  },
+  {
     name: 'comparison of mac_S off',
     file: 'core/src/handshake.c',
     from: `    if (!usmp_crypto_equal(expected, payload + 16, sizeof expected)) return USMP_ERROR_ROGUE_SERVER;
@@ -402,6 +503,25 @@ const MUTATIONS = [
     to: '',
     in: 'stream_connection',
     test: 'a server that does not know the key, or sends the proof of the client back, is found out',
+  },
+  {
+    name: 'a client that computes late opens without a secret',
+    file: 'core/src/handshake.c',
+    from: `    usmp_error_t error = usmp_handshake_agree(handshake);
+    if (error != USMP_OK) return error;
+`,
+    to: `    (void)usmp_handshake_agree(handshake);
+`,
+    in: 'stream_connection',
+    test: 'a server that knows the key and sends a point of low order is refused, whenever the client computes',
+  },
+  {
+    name: 'a client that computes early goes on without a secret',
+    file: 'core/src/connection.c',
+    from: 'case AGREE: error = usmp_handshake_agree(&usmp->layer.handshake); break;',
+    to: 'case AGREE: (void)!usmp_handshake_agree(&usmp->layer.handshake); break;',
+    in: 'stream_connection',
+    test: 'a server that knows the key and sends a point of low order is refused, whenever the client computes',
   },
   {
     name: 'a handshake frame of another length is taken',
@@ -471,6 +591,26 @@ const MUTATIONS = [
     test: 'PING, PONG and REKEY between parts are refused, BYE drops the parts',
   },
   {
+    name: 'handshake frames are taken in a session',
+    file: 'core/src/stream_connection.c',
+    from: `    if (usmp_is_handshake_type(type)) return USMP_ERROR_UNEXPECTED_FRAME;
+`,
+    to: '',
+    in: 'message',
+    test: 'a handshake frame ends a session over a stream, also one that would open',
+  },
+  {
+    name: 'a message goes on behind a part that could not be sealed',
+    file: 'core/src/stream_connection.c',
+    from: `        usmp_error_t error = seal_frame(usmp, USMP_DATA_FRAG, message, USMP_MAX_PLAINTEXT, now);
+        if (error != USMP_OK) return error;
+`,
+    to: `        (void)!seal_frame(usmp, USMP_DATA_FRAG, message, USMP_MAX_PLAINTEXT, now);
+`,
+    in: 'stream_connection',
+    test: 'where a part cannot be sealed, nothing of the message is sent, and the call says why',
+  },
+  {
     name: 'control frames may have a plaintext',
     file: 'core/src/connection.c',
     from: 'return length == (type == USMP_REKEY ? USMP_REKEY_SALT_LENGTH : 0) ? USMP_OK : USMP_ERROR_BAD_LENGTH;',
@@ -526,6 +666,22 @@ const MUTATIONS = [
     to: 'usmp->pongs_owed++;',
     in: 'datagram_connection',
     test: 'a peer that pings and does not read is owed eight PONGs',
+  },
+  {
+    name: 'PINGs under way have no limit',
+    file: 'core/src/connection.c',
+    from: 'if (usmp->pings_under_way < USMP_MAX_PINGS_UNDER_WAY) usmp->pings_under_way++;',
+    to: 'usmp->pings_under_way++;',
+    in: 'messages',
+    test: 'stream: of more PINGs than are counted the first PONGs are told, without a round trip, and the rest are not',
+  },
+  {
+    name: 'any PING is taken for the only one',
+    file: 'core/src/connection.c',
+    from: 'usmp->ping_alone = usmp->pings_under_way == 0;',
+    to: 'usmp->ping_alone = true;',
+    in: 'messages',
+    test: 'stream: of more PINGs than are counted the first PONGs are told, without a round trip, and the rest are not',
   },
   {
     name: 'a short key of the client is taken',
@@ -628,6 +784,24 @@ const MUTATIONS = [
     test: 'stream: no secret is left on the stack, no salt in a connection',
   },
   {
+    name: 'the salt of our REKEY stays on the stack',
+    file: 'core/src/stream_connection.c',
+    from: `        if (rekeys) usmp_crypto_wipe(salt, sizeof salt);
+`,
+    to: '',
+    in: 'residue',
+    test: 'stream: no secret is left on the stack, no salt in a connection',
+  },
+  {
+    name: 'the salt of our REKEY stays on the stack, over datagrams',
+    file: 'core/src/datagram_connection.c',
+    from: `    usmp_crypto_wipe(salt, sizeof salt);
+`,
+    to: '',
+    in: 'residue',
+    test: 'datagrams: no secret is left on the stack, no salt in a connection',
+  },
+  {
     name: 'an end that failed in the handshake counts as authenticated',
     file: 'core/src/connection.c',
     from: '    return usmp->authenticated ? usmp->device_id : NULL;',
@@ -660,6 +834,48 @@ const MUTATIONS = [
     to: '',
     in: 'cobs',
     test: 'blocks whose groups do not fit are not decoded',
+  },
+  {
+    name: 'a block without end runs over the buffer of a connection',
+    file: 'core/src/serial_connection.c',
+    from: `        if (usmp->message.length == 0) return;
+`,
+    to: '',
+    in: 'serial_connection',
+    test: 'a block without end stays in its place, at either end',
+  },
+  {
+    name: 'a block without end runs over the buffer of a line',
+    file: 'core/src/serial_endpoint.c',
+    from: 'if (line->received < sizeof line->block) line->block',
+    to: 'line->block',
+    in: 'serial_connection',
+    test: 'a block without end stays in its place, at either end',
+  },
+  {
+    name: 'a block of a line may be of any length',
+    file: 'core/src/serial_endpoint.c',
+    from: 'line->received <= USMP_MAX_BLOCK ? usmp_cobs_decode(line->block, line->received) : 0',
+    to: 'usmp_cobs_decode(line->block, line->received)',
+    in: 'serial_connection',
+    test: 'a block that is shorter than a header or longer than any frame is not looked at, and the next one is taken',
+  },
+  {
+    name: 'a block of a line may be shorter than a header',
+    file: 'core/src/serial_endpoint.c',
+    from: `    if (length < USMP_HEADER_LENGTH) return;
+`,
+    to: '',
+    in: 'serial_connection',
+    test: 'a block that is shorter than a header or longer than any frame is not looked at, and the next one is taken',
+  },
+  {
+    name: 'a line takes any settings',
+    file: 'core/src/serial_endpoint.c',
+    from: 'if (settings->transport != USMP_TRANSPORT_SERIAL || settings->decoy_key == NULL) return USMP_ERROR_INVALID_ARGUMENT;',
+    to: '',
+    in: 'serial_connection',
+    test: 'settings that an endpoint of a line cannot use are refused',
   },
   {
     name: 'a client on a line takes any frame for the answer',
@@ -695,6 +911,15 @@ const MUTATIONS = [
     test: 'a client begins anew when a frame of the handshake was lost, each in its time',
   },
   {
+    name: 'a HELLO that waits for the line counts as unanswered',
+    file: 'core/src/serial_connection.c',
+    from: `    if (usmp->tx_start != usmp->tx_end) return USMP_NEVER;
+`,
+    to: '',
+    in: 'serial_connection',
+    test: 'the patience of a client begins when its HELLO is on the line',
+  },
+  {
     name: 'HELLOs of a line are answered without a limit',
     file: 'core/src/serial_endpoint.c',
     from: '|| !usmp_bucket_take(&line->beginnings, now)) return;',
@@ -711,6 +936,24 @@ const MUTATIONS = [
     test: 'a session goes on beside handshakes of somebody without the key, however often he tries',
   },
   {
+    name: 'a closing session that is replaced goes on speaking',
+    file: 'core/src/serial_endpoint.c',
+    from: `    if (usmp_lingers(previous)) usmp_handle_end(previous);
+`,
+    to: '',
+    in: 'serial_connection',
+    test: 'a session that is closing when it is replaced says nothing more',
+  },
+  {
+    name: 'a session of a line stays open when it is replaced',
+    file: 'core/src/serial_endpoint.c',
+    from: `    if (usmp_state(previous) == USMP_STATE_OPEN) usmp_fail(previous, USMP_ERROR_REPLACED);
+`,
+    to: '',
+    in: 'serial_connection',
+    test: 'a device that was reset takes the place of its session, and nothing of that reaches the line',
+  },
+  {
     name: 'a damaged handshake frame is taken at once',
     file: 'core/src/datagram_connection.c',
     from: `if (usmp_frame_checksum_fits(frame)) return false;
@@ -721,12 +964,112 @@ const MUTATIONS = [
     test: 'handshake frames without a checksum are taken the second time',
   },
   {
+    name: 'a repeated HELLO is not answered again',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (asks_for_challenge && answer == USMP_CHALLENGE) datagram->flight_due = true;
+`,
+    to: `(void)asks_for_challenge;
+`,
+    in: 'datagram_connection',
+    test: 'handshake frames that come again are acknowledged, and answered as before, whatever UTACKs say',
+  },
+  {
+    name: 'a repeated HELLO_ACK is not answered again',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (same_proof && answer == USMP_SESSION_OK) datagram->flight_due = true;
+`,
+    to: `(void)same_proof;
+`,
+    in: 'datagram_connection',
+    test: 'handshake frames that come again are acknowledged, and answered as before, whatever UTACKs say',
+  },
+  {
+    name: 'a repeated CHALLENGE is not acknowledged',
+    file: 'core/src/datagram_connection.c',
+    from: `        if (type == USMP_CHALLENGE) return state != USMP_WAIT_CHALLENGE;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'handshake frames that come again are acknowledged, and answered as before, whatever UTACKs say',
+  },
+  {
+    name: 'SESSION_OK is sent in a session that the client is in',
+    file: 'core/src/datagram_connection.c',
+    from: `    datagram->flight_length = 0;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'handshake frames that come again are acknowledged, and answered as before, whatever UTACKs say',
+  },
+  {
+    name: 'HELLO_RETRY of any length is taken, by a server too',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (usmp->is_server || size != USMP_HEADER_LENGTH + USMP_COOKIE_LENGTH) return;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'HELLO_RETRY is taken by a client that waits for CHALLENGE, once, and by nobody else',
+  },
+  {
+    name: 'HELLO_RETRY is taken at any time',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (usmp->state != USMP_STATE_HANDSHAKE || usmp->layer.handshake.state != USMP_WAIT_CHALLENGE) return;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'HELLO_RETRY is taken by a client that waits for CHALLENGE, once, and by nobody else',
+  },
+  {
+    name: 'the same cookie begins anew',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (datagram->has_cookie && memcmp(cookie, datagram->cookie, USMP_COOKIE_LENGTH) == 0) return;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'HELLO_RETRY is taken by a client that waits for CHALLENGE, once, and by nobody else',
+  },
+  {
+    name: 'a server begins to speak',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (usmp->is_server) return;
+    const uint8_t *device_id`,
+    to: '    const uint8_t *device_id',
+    in: 'connection',
+    test: 'datagrams: a server says nothing until it is spoken to',
+  },
+  {
+    name: 'any frame of a handshake is given up as SESSION_OK is',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (datagram->flight[3] != USMP_SESSION_OK) return repeat_in;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'a handshake with a long time repeats its frame once a second to the end',
+  },
+  {
+    name: 'UTACKs may have any size',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (!usmp_utack_fits(utack, length)) return;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'UTACKs of another size acknowledge nothing',
+  },
+  {
     name: 'a damaged session frame is taken',
     file: 'core/src/datagram_connection.c',
     from: 'if (!usmp_frame_checksum_fits(frame) || !usmp_record_authenticate',
     to: 'if (!usmp_record_authenticate',
     in: 'datagram_connection',
     test: 'a damaged frame gets no UTACK, its repeat is accepted',
+  },
+  {
+    name: 'a datagram may be longer than its frame',
+    file: 'core/src/datagram_connection.c',
+    from: '!= USMP_OK || size != length) return true;',
+    to: '!= USMP_OK || size > length) return true;',
+    in: 'datagram_connection',
+    test: 'a datagram that is longer than its frame is dropped, also one that would open or be waited for',
   },
   {
     name: 'a repeat is delivered again',
@@ -769,12 +1112,57 @@ const MUTATIONS = [
     test: 'REKEY that is not repeated holds the responder back for a while, and nobody has to wake it',
   },
   {
+    name: 'who is held back by REKEY sends PONG',
+    file: 'core/src/datagram_connection.c',
+    from: 'if (!rekeys && (is_held_back(usmp) || !has_room(usmp, 1, 0))) return;',
+    to: 'if (!rekeys && !has_room(usmp, 1, 0)) return;',
+    in: 'datagram_connection',
+    test: 'who is held back by REKEY of the peer begins nothing new, no PONG either',
+  },
+  {
+    name: 'frames under the old key are acknowledged under it alone',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (opened.under_old_key && usmp->layer.record.before == USMP_BEFORE_NEW_FRAMES) (void)utack_of(usmp, type, seq, false);
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'frames under the old key are acknowledged under both keys while our REKEY is under way',
+  },
+  {
     name: 'a gap is waited for without end',
     file: 'core/src/datagram_connection.c',
     from: 'return datagram->gap && holds_any(datagram) ? usmp_due_in(now, datagram->gap_since, USMP_GAP_TIMEOUT) : USMP_NEVER;',
     to: 'return USMP_NEVER;',
     in: 'datagram_connection',
     test: 'a gap is given up after 13 s, and what fills it then gets no UTACK',
+  },
+  {
+    name: 'a gap begins anew with each frame',
+    file: 'core/src/datagram_connection.c',
+    from: `        if (waiting > longest) longest = waiting;
+`,
+    to: `(void)waiting;
+`,
+    in: 'datagram_connection',
+    test: 'the 13 s of a gap run from the arrival of what is behind it',
+  },
+  {
+    name: 'parts before a gap are put together with what is behind it',
+    file: 'core/src/datagram_connection.c',
+    from: `            if (held->seq != datagram->flush_next) drop_parts(usmp);
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'what is before a gap and what is behind it make no message, also where REKEY or BYE ends the gap',
+  },
+  {
+    name: 'a message stays where it waited',
+    file: 'core/src/datagram_connection.c',
+    from: `        usmp_crypto_wipe(held->text, sizeof held->text);
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'a message that had to wait is not left where it waited',
   },
   {
     name: 'a peer that wants to change keys is waited for without end',
@@ -793,6 +1181,40 @@ const MUTATIONS = [
 `,
     in: 'datagram_connection',
     test: 'a gap in front of BYE does not hold it up, and repeats of BYE are answered',
+  },
+  {
+    name: 'anything is answered as BYE is',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (memcmp(bytes, FAREWELL_BYE(usmp), length) != 0) return;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'a gap in front of BYE does not hold it up, and repeats of BYE are answered',
+  },
+  {
+    name: 'a part of BYE is answered',
+    file: 'core/src/datagram_connection.c',
+    from: 'if (!datagram->farewell || length != USMP_RECORD_OVERHEAD) return;',
+    to: 'if (!datagram->farewell) return;',
+    in: 'datagram_connection',
+    test: 'a gap in front of BYE does not hold it up, and repeats of BYE are answered',
+  },
+  {
+    name: 'who is over answers without a farewell',
+    file: 'core/src/datagram_connection.c',
+    from: 'if (!datagram->farewell || length != USMP_RECORD_OVERHEAD) return;',
+    to: 'if (length > USMP_RECORD_OVERHEAD) return;',
+    in: 'datagram_connection',
+    test: 'who is over without BYE answers nothing',
+  },
+  {
+    name: 'messages are acknowledged by who is closing',
+    file: 'core/src/datagram_connection.c',
+    from: `    if (datagram->lingers && !ends && !usmp_window_awaits_only(&datagram->window, USMP_REKEY)) return;
+`,
+    to: '',
+    in: 'datagram_connection',
+    test: 'who is closing acknowledges no message, and takes BYE',
   },
   {
     name: 'cookies are tried at once without a limit',
@@ -868,6 +1290,15 @@ const MUTATIONS = [
     to: '(void)is_cookie;',
     in: 'endpoint',
     test: 'a cookie is good for its source, for 30 to 60 s, and with no bit changed, also where the clock wraps',
+  },
+  {
+    name: 'HELLO of any length begins',
+    file: 'core/src/endpoint.c',
+    from: `    if (length != USMP_HEADER_LENGTH + USMP_HELLO_LENGTH + USMP_COOKIE_LENGTH) return NULL;
+`,
+    to: '',
+    in: 'endpoint',
+    test: 'HELLO of another length begins nothing, whatever cookie is in it',
   },
   {
     name: 'a cookie is right at any address',

@@ -99,8 +99,9 @@ static usmp_error_t on_challenge(usmp_handshake_t *handshake, const usmp_setting
 USMP_INTERNAL usmp_error_t usmp_handshake_agree(usmp_handshake_t *handshake)
 {
     if (handshake->agreed) return USMP_OK;
-    handshake->agreed = true;
-    return derive_keys(handshake, SERVER_PUBLIC_KEY(handshake));
+    usmp_error_t error = derive_keys(handshake, SERVER_PUBLIC_KEY(handshake));
+    handshake->agreed = error == USMP_OK;
+    return error;
 }
 
 static usmp_error_t on_session_ok(usmp_handshake_t *handshake, const usmp_settings_t *settings, const uint8_t *payload)

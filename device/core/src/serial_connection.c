@@ -22,6 +22,7 @@ static bool is_frame(const uint8_t *block, size_t length)
 static void take_byte(usmp_t *usmp, uint8_t byte)
 {
     uint8_t *block = usmp->rx + usmp->message.length;
+    if (usmp->received > USMP_MAX_BLOCK) return;
     if (usmp->message.length + usmp->received == sizeof usmp->rx) {
         /* Only the parts of a message leave too little room; then it is too long for this device. */
         if (usmp->message.length == 0) return;

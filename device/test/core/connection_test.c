@@ -34,6 +34,17 @@ static void opens(void)
     pair_free(&pair);
 }
 
+static void a_server_waits_to_be_spoken_to(void)
+{
+    pair_options_t all = options();
+    pair_begin(&pair, &all);
+    pair.client.line.silent = true;
+    pair_advance(&pair, 5000);
+    CHECK_NUMBER(pair.server.line.written, 0);
+    CHECK_NUMBER(pair.server.event_count, 0);
+    pair_free(&pair);
+}
+
 static void two_keys(void)
 {
     static const char *const KEYS[] = {"the new key of this device", "the old key of this device",
@@ -57,16 +68,22 @@ static void keys_that_do_not_count(void)
     static const struct {
         const char *client, *server[3];
         bool nobody;
+        /** The client proves no more than this of its key; 0: all of it. */
+        size_t proves;
     } CASES[] = {
-        {"a key for the test bed", {"another key of this device"}, false},
-        {"a key for the test bed", {NULL}, true},
-        {"a key for the test bed", {"another key of this device", "and one more of this device"}, false},
-        {"nobody has this key.............", {NULL}, true},
-        {"shorter than 16!", {"shorter than 16"}, false},
+        {"a key for the test bed", {"another key of this device"}, false, 0},
+        {"a key for the test bed", {NULL}, true, 0},
+        {"a key for the test bed", {"another key of this device", "and one more of this device"}, false, 0},
+        {TEST_DECOY, {NULL}, true, 0},
+        {TEST_DECOY, {"another key of this device"}, false, 0},
+        {"shorter than 16!", {"shorter than 16"}, false, 15},
+        {"shorter than 16!", {"another key of this device", "shorter than 16"}, false, 15},
         {"the third key of a device",
          {"the first key of a device", "the second key of a device", "the third key of a device"},
-         false},
+         false,
+         0},
     };
+    CHECK_NUMBER(strlen(TEST_DECOY), 32);
     for (size_t i = 0; i < COUNT(CASES); i++) {
         pair_options_t all = options();
         test_context("case %zu", i);
@@ -74,6 +91,7 @@ static void keys_that_do_not_count(void)
         memcpy(all.server_keys, CASES[i].server, sizeof all.server_keys);
         all.knows_nobody = CASES[i].nobody;
         pair_begin(&pair, &all);
+        if (CASES[i].proves > 0) pair.client.settings.psk_length = CASES[i].proves;
         pair_settle(&pair);
         CHECK_ERROR(end_closed(&pair.server), USMP_ERROR_WRONG_KEY);
         CHECK_NUMBER(line_count_type(&pair.server.line, USMP_CHALLENGE), 1);
@@ -326,6 +344,7 @@ void connection_suite(void)
     test("an idle connection takes every call and does nothing", an_idle_connection_is_harmless);
     for (size_t i = 0; i < TRANSPORTS_COUNT; i++) {
         PER_TRANSPORT("a handshake opens both ends, and tells each who the other is", opens);
+        PER_TRANSPORT("a server says nothing until it is spoken to", a_server_waits_to_be_spoken_to);
         PER_TRANSPORT("the server tells which of two keys the device has proved", two_keys);
         PER_TRANSPORT("a wrong key, an unknown id, a short key, a third key and the decoy let nobody in",
                       keys_that_do_not_count);

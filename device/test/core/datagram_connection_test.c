@@ -157,6 +157,46 @@ static void damaged_frames_get_no_utack(void)
     pair_free(&pair);
 }
 
+/** Also where all of it was sealed, or the state waits for a frame of just that many bytes: its header says otherwise. */
+static void datagrams_longer_than_their_frame_are_dropped(void)
+{
+    uint8_t bytes[492];
+    rogue_begin();
+    unsigned frame = rogue_seal(USMP_DATA, 1, 30);
+    memcpy(bytes, rogue_frames[frame], rogue_lengths[frame]);
+    for (size_t more = 1; more <= 40; more++) {
+        memset(bytes + rogue_lengths[frame], 0x5A, more);
+        end_input(&pair, &pair.server, bytes, rogue_lengths[frame] + more);
+        CHECK_NUMBER(rogue_utacks(), 0);
+    }
+    CHECK_NUMBER(rogue_give(frame), 1);
+    usmp_record_t *record = &pair.client.usmp->layer.record;
+    for (size_t more = 1; more <= 40; more++) {
+        usmp_frame_write_header(bytes, USMP_DATA, record->tx_seq++, 30 + 28);
+        memcpy(USMP_PAYLOAD(bytes), bytes + 4, 4);
+        memcpy(USMP_PAYLOAD(bytes) + 4, record->session_id, 8);
+        pattern(USMP_TEXT(bytes), 30 + more, 2);
+        CHECK(usmp_aead_seal(&record->tx, USMP_PAYLOAD(bytes), bytes, USMP_CHECKED_HEADER_LENGTH, USMP_TEXT(bytes), 30 + more));
+        usmp_frame_write_checksum(bytes);
+        end_input(&pair, &pair.server, bytes, 70 + more);
+        CHECK_NUMBER(rogue_utacks(), 0);
+    }
+    CHECK_NUMBER(messages_of(&pair.server), 1);
+    pair_free(&pair);
+
+    static const uint8_t payload[38] = {2};
+    pair_options_t options = near();
+    pair_begin(&pair, &options);
+    for (size_t length = 0; length < sizeof payload; length++) {
+        memset(bytes, 0, sizeof bytes);
+        (void)make_frame(bytes, USMP_HELLO, 0, payload, length);
+        end_input(&pair, &pair.server, bytes, 50);
+        CHECK_NUMBER(rogue_utacks(), 0);
+    }
+    CHECK_NUMBER(pair.server.event_count, 0);
+    pair_free(&pair);
+}
+
 static void repeats_are_acknowledged_and_dropped(void)
 {
     rogue_begin();
@@ -182,6 +222,18 @@ static void repeats_are_no_sign_of_life(void)
         (void)rogue_give(frame);
     }
     CHECK_ERROR(end_closed(&pair.server), USMP_ERROR_IDLE_TIMEOUT);
+    pair_free(&pair);
+}
+
+static void what_was_held_is_overwritten(void)
+{
+    static const uint8_t zeros[30];
+    rogue_begin();
+    unsigned first = rogue_seal(USMP_DATA, 0, 30), second = rogue_seal(USMP_DATA, 1, 30);
+    CHECK_NUMBER(rogue_give(second), 1);
+    CHECK_NUMBER(rogue_give(first), 1);
+    CHECK_NUMBER(messages_of(&pair.server), 2);
+    for (unsigned i = 0; i < USMP_MAX_HELD; i++) CHECK_BYTES(pair.server.usmp->datagram.held[i].text, 30, zeros, 30);
     pair_free(&pair);
 }
 
@@ -222,6 +274,24 @@ static void gaps_are_given_up(void)
     pair_free(&pair);
 }
 
+/** What comes in front of the gap meanwhile does not put it off. */
+static void the_time_of_a_gap_runs_from_what_is_behind_it(void)
+{
+    rogue_begin();
+    unsigned frames[3];
+    for (unsigned i = 0; i < 3; i++) frames[i] = rogue_seal(USMP_DATA, i, 30);
+    CHECK_NUMBER(rogue_give(frames[2]), 1);
+    pair_advance(&pair, 5000);
+    CHECK_NUMBER(rogue_give(frames[0]), 1);
+    CHECK_NUMBER(messages_of(&pair.server), 1);
+    pair_advance(&pair, 7999);
+    CHECK_NUMBER(messages_of(&pair.server), 1);
+    pair_advance(&pair, 1);
+    CHECK_NUMBER(messages_of(&pair.server), 2);
+    CHECK(end_has_message(&pair.server, 1, 2, 30));
+    pair_free(&pair);
+}
+
 static void gaps_that_the_window_passes_are_given_up(void)
 {
     rogue_begin();
@@ -250,6 +320,26 @@ static void a_message_with_a_hole_is_dropped(void)
     CHECK(end_count(&pair.server, USMP_EVENT_MESSAGE_DROPPED) >= 1);
     CHECK_NUMBER(rogue_give(last), 0);
     pair_free(&pair);
+}
+
+/** REKEY and BYE give up the gap in front of them: what is before it and what is behind it do not make one message. */
+static void parts_before_a_gap_are_dropped_by_rekey_and_bye(void)
+{
+    static const unsigned TYPES[] = {USMP_REKEY, USMP_BYE};
+    for (size_t i = 0; i < COUNT(TYPES); i++) {
+        rogue_begin();
+        test_context("type %u", TYPES[i]);
+        CHECK_NUMBER(rogue_give(rogue_seal(USMP_DATA_FRAG, 0, 30)), 1);
+        (void)rogue_seal(USMP_DATA, 1, 30);
+        CHECK_NUMBER(rogue_give(rogue_seal(USMP_DATA, 2, 30)), 1);
+        unsigned last = rogue_seal(TYPES[i], 3, TYPES[i] == USMP_REKEY ? 32 : 0);
+        unsigned utacks = rogue_give(last);
+        CHECK_NUMBER(utacks + rogue_give(last), TYPES[i] == USMP_REKEY ? 1 : 2);
+        CHECK_NUMBER(messages_of(&pair.server), 1);
+        CHECK(end_has_message(&pair.server, 0, 2, 30));
+        CHECK_NUMBER(end_count(&pair.server, USMP_EVENT_MESSAGE_DROPPED), 1);
+        pair_free(&pair);
+    }
 }
 
 static void what_breaks_rules_costs_the_parts(void)
@@ -311,8 +401,52 @@ static void bye_does_not_wait_behind_a_gap(void)
     /* Its repeats go on being answered, by nothing but the frame itself. */
     CHECK_NUMBER(rogue_give(bye), 1);
     CHECK_NUMBER(rogue_give(bye), 1);
+    for (size_t at = 0; at < rogue_lengths[bye]; at++) {
+        uint8_t other[492] = {0};
+        memcpy(other, rogue_frames[bye], rogue_lengths[bye]);
+        end_input(&pair, &pair.server, other, at);
+        CHECK_NUMBER(rogue_utacks(), 0);
+        end_input(&pair, &pair.server, other, rogue_lengths[bye] + 1 + at);
+        CHECK_NUMBER(rogue_utacks(), 0);
+        other[at] ^= 0x08;
+        end_input(&pair, &pair.server, other, rogue_lengths[bye]);
+        CHECK_NUMBER(rogue_utacks(), 0);
+    }
     CHECK_NUMBER(rogue_give(0), 0);
     CHECK(!seam_finds_secret(pair.server.usmp, sizeof *pair.server.usmp));
+    pair_free(&pair);
+}
+
+/** For whom it would be is gone. */
+static void who_is_closing_acknowledges_no_message(void)
+{
+    rogue_begin();
+    unsigned message = rogue_seal(USMP_DATA, 1, 30), ping = rogue_seal(USMP_PING, 0, 0), bye = rogue_seal(USMP_BYE, 0, 0);
+    usmp_close(pair.server.usmp, pair_now(&pair));
+    CHECK_NUMBER(rogue_utacks(), 0);
+    CHECK(usmp_lingers(pair.server.usmp));
+    CHECK_NUMBER(rogue_give(message), 0);
+    CHECK_NUMBER(rogue_give(ping), 0);
+    CHECK_NUMBER(messages_of(&pair.server), 0);
+    /* The peer may close at the same time. */
+    CHECK_NUMBER(rogue_give(bye), 1);
+    CHECK(is_over(&pair.server));
+    pair_free(&pair);
+}
+
+static void who_is_over_answers_nothing(void)
+{
+    static const uint8_t zeros[40];
+    size_t ready_length;
+    rogue_begin();
+    unsigned message = rogue_seal(USMP_DATA, 1, 30);
+    usmp_handle_end(pair.server.usmp);
+    (void)rogue_utacks();
+    for (size_t length = 0; length <= sizeof zeros; length++) {
+        end_input(&pair, &pair.server, zeros, length);
+        CHECK(usmp_poll_transmit(pair.server.usmp, pair_now(&pair), &ready_length) == NULL);
+    }
+    CHECK_NUMBER(rogue_give(message), 0);
     pair_free(&pair);
 }
 
@@ -387,7 +521,182 @@ static void forged_utacks_acknowledge_nothing(void)
     pair_free(&pair);
 }
 
+static void utacks_of_another_size_acknowledge_nothing(void)
+{
+    uint8_t utack[20] = {0};
+    open_near();
+    pair.options.path = swallowing;
+    end_send_pattern(&pair, &pair.client, 1, 10);
+    end_drain(&pair, &pair.client);
+    usmp_utack_write(utack, USMP_DATA, 0);
+    CHECK(usmp_record_utack_mac(&pair.server.usmp->layer.record, utack + 7, utack, false));
+    for (size_t length = 2; length <= sizeof utack; length++) {
+        if (length == 15) continue;
+        end_input(&pair, &pair.client, utack, length);
+        CHECK(usmp_pending_transmit(pair.client.usmp) > 0);
+    }
+    end_input(&pair, &pair.client, utack, 15);
+    CHECK_NUMBER(usmp_pending_transmit(pair.client.usmp), 0);
+    pair_free(&pair);
+
+    /* Of the handshake: it does not even count as an answer. */
+    pair_options_t options = near();
+    options.path = swallowing;
+    pair_begin(&pair, &options);
+    end_drain(&pair, &pair.client);
+    memset(utack, 0, sizeof utack);
+    usmp_utack_write(utack, USMP_HELLO, 0);
+    for (size_t length = 2; length <= sizeof utack; length++) {
+        if (length != 7) end_input(&pair, &pair.client, utack, length);
+    }
+    usmp_handle_end(pair.client.usmp);
+    end_drain_events(&pair, &pair.client);
+    CHECK_ERROR(end_closed(&pair.client), USMP_ERROR_UNREACHABLE);
+    pair_free(&pair);
+}
+
 /* ── Handshake ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint8_t ready[8][492];
+static size_t ready_lengths[8];
+
+/** Takes what an end wants to send now. @return how many datagrams; the first ones are in `ready` */
+static unsigned take_ready(end_t *end)
+{
+    unsigned count = 0;
+    size_t length;
+    const uint8_t *bytes;
+    while ((bytes = usmp_poll_transmit(end->usmp, pair_now(&pair), &length)) != NULL) {
+        if (count < COUNT(ready)) {
+            memcpy(ready[count], bytes, length);
+            ready_lengths[count] = length;
+        }
+        count++;
+        usmp_transmitted(end->usmp, length, pair_now(&pair));
+    }
+    end_drain_events(&pair, end);
+    return count;
+}
+
+/** What comes to an end, and what it wants to send then: UTACK of a handshake frame, and a frame behind it where one is given. */
+static void check_answers(end_t *end, const uint8_t *bytes, size_t length, const uint8_t *answer, size_t answer_length)
+{
+    end_input(&pair, end, bytes, length);
+    if (!CHECK_NUMBER(take_ready(end), answer == NULL ? 1 : 2)) return;
+    uint8_t utack[7];
+    usmp_utack_write(utack, bytes[3], bytes[4]);
+    CHECK_BYTES(ready[0], ready_lengths[0], utack, sizeof utack);
+    if (answer != NULL) CHECK_BYTES(ready[1], ready_lengths[1], answer, answer_length);
+}
+
+static void forge_utack(end_t *end, unsigned type)
+{
+    uint8_t utack[7];
+    usmp_utack_write(utack, (uint8_t)type, 0);
+    end_input(&pair, end, utack, sizeof utack);
+    CHECK_NUMBER(take_ready(end), 0);
+}
+
+static void handshake_repeats_are_answered(void)
+{
+    uint8_t hello[50], challenge[76], hello_ack[44], session_ok[60], other[44], stranger[32] = {1};
+    pair_options_t options = near();
+    options.leaves_keys_open = true;
+    pair_begin(&pair, &options);
+    CHECK_NUMBER(take_ready(&pair.client), 1);
+    memcpy(hello, ready[0], sizeof hello);
+
+    end_input(&pair, &pair.server, hello, sizeof hello);
+    CHECK_NUMBER(take_ready(&pair.server), 2);
+    memcpy(challenge, ready[1], sizeof challenge);
+    forge_utack(&pair.server, USMP_CHALLENGE);
+    check_answers(&pair.server, hello, sizeof hello, challenge, sizeof challenge);
+
+    end_input(&pair, &pair.client, challenge, sizeof challenge);
+    usmp_handle_timeout(pair.client.usmp, pair_now(&pair));
+    CHECK_NUMBER(take_ready(&pair.client), 2);
+    memcpy(hello_ack, ready[1], sizeof hello_ack);
+    check_answers(&pair.client, challenge, sizeof challenge, NULL, 0);
+
+    check_answers(&pair.server, hello_ack, sizeof hello_ack, NULL, 0);
+    usmp_provide_keys(pair.server.usmp, pair.keys, pair.key_count, pair_now(&pair));
+    CHECK_NUMBER(take_ready(&pair.server), 1);
+    memcpy(session_ok, ready[0], sizeof session_ok);
+    forge_utack(&pair.server, USMP_SESSION_OK);
+    pair.time += 3000;
+    usmp_handle_timeout(pair.server.usmp, pair_now(&pair));
+    CHECK_NUMBER(take_ready(&pair.server), 0);
+    check_answers(&pair.server, hello_ack, sizeof hello_ack, session_ok, sizeof session_ok);
+    (void)make_frame(other, USMP_HELLO_ACK, 2, stranger, sizeof stranger);
+    check_answers(&pair.server, other, sizeof other, NULL, 0);
+
+    check_answers(&pair.client, session_ok, sizeof session_ok, NULL, 0);
+    check_answers(&pair.client, session_ok, sizeof session_ok, NULL, 0);
+    check_answers(&pair.client, challenge, sizeof challenge, NULL, 0);
+    CHECK(both_open());
+    /* Once a frame of the session has come, nobody can still wait for SESSION_OK. */
+    end_send_pattern(&pair, &pair.client, 1, 10);
+    CHECK_NUMBER(take_ready(&pair.client), 1);
+    end_input(&pair, &pair.server, ready[0], ready_lengths[0]);
+    CHECK_NUMBER(take_ready(&pair.server), 1);
+    check_answers(&pair.server, hello_ack, sizeof hello_ack, NULL, 0);
+    CHECK_NUMBER(messages_of(&pair.server), 1);
+    pair_free(&pair);
+}
+
+static void hello_retry_has_its_place(void)
+{
+    static const size_t LENGTHS[] = {0, 15, 17, 32, 480};
+    uint8_t retry[28], frame[492], payload[480], hello[66];
+    pair_options_t options = near();
+    options.leaves_keys_open = true;
+    pair_begin(&pair, &options);
+    pattern(payload, sizeof payload, 1);
+    (void)make_frame(retry, USMP_HELLO_RETRY, 0, payload, 16);
+    CHECK_NUMBER(take_ready(&pair.client), 1);
+    for (size_t i = 0; i < COUNT(LENGTHS); i++) {
+        end_input(&pair, &pair.client, frame, make_frame(frame, USMP_HELLO_RETRY, 0, payload, LENGTHS[i]));
+        CHECK_NUMBER(take_ready(&pair.client), 0);
+    }
+    end_input(&pair, &pair.server, retry, sizeof retry);
+    CHECK_NUMBER(take_ready(&pair.server), 0);
+
+    end_input(&pair, &pair.client, retry, sizeof retry);
+    CHECK_NUMBER(take_ready(&pair.client), 2);
+    CHECK_NUMBER(ready_lengths[1], sizeof hello);
+    memcpy(hello, ready[1], sizeof hello);
+    CHECK_BYTES(hello + 50, 16, payload, 16);
+    check_answers(&pair.client, retry, sizeof retry, NULL, 0);
+
+    /* Once CHALLENGE has come, HELLO does not take the place of HELLO_ACK. */
+    end_input(&pair, &pair.server, hello, sizeof hello);
+    CHECK_NUMBER(take_ready(&pair.server), 2);
+    end_input(&pair, &pair.client, ready[1], ready_lengths[1]);
+    usmp_handle_timeout(pair.client.usmp, pair_now(&pair));
+    CHECK_NUMBER(take_ready(&pair.client), 2);
+    memset(payload, 0x33, 16);
+    (void)make_frame(retry, USMP_HELLO_RETRY, 0, payload, 16);
+    check_answers(&pair.client, retry, sizeof retry, NULL, 0);
+    pair.time += 1000;
+    usmp_handle_timeout(pair.client.usmp, pair_now(&pair));
+    CHECK_NUMBER(take_ready(&pair.client), 1);
+    CHECK_NUMBER(ready[0][3], USMP_HELLO_ACK);
+    pair_free(&pair);
+}
+
+static void a_long_handshake_repeats_at_leisure(void)
+{
+    pair_options_t options = near();
+    options.client.handshake_timeout = 60000;
+    options.loses = 100;
+    pair_begin(&pair, &options);
+    pair_advance(&pair, 59999);
+    CHECK_NUMBER(usmp_state(pair.client.usmp), USMP_STATE_HANDSHAKE);
+    CHECK(pair.client.line.frames >= 59 && pair.client.line.frames <= 64);
+    pair_advance(&pair, 1);
+    CHECK_ERROR(end_closed(&pair.client), USMP_ERROR_HANDSHAKE_TIMEOUT);
+    pair_free(&pair);
+}
 
 static void two_round_trips(void)
 {
@@ -646,6 +955,29 @@ static void rekeys_survive_losses(void)
     }
 }
 
+/** A released responder checks with the new key as soon as it has read REKEY. */
+static void frames_under_the_old_key_are_acknowledged_twice(void)
+{
+    uint8_t frame[50], text[10] = {1}, mac[8];
+    open_near();
+    pair.options.path = swallowing;
+    CHECK_OK(usmp_record_seal(&pair.server.usmp->layer.record, USMP_DATA, text, sizeof text, frame));
+    CHECK_OK(usmp_rekey(pair.client.usmp, false));
+    end_drain(&pair, &pair.client);
+    CHECK_NUMBER(line_count_type(&pair.client.line, USMP_REKEY), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        end_input(&pair, &pair.client, frame, sizeof frame);
+        if (!CHECK_NUMBER(take_ready(&pair.client), 2)) continue;
+        CHECK_NUMBER(ready_lengths[0], 15);
+        CHECK(usmp_record_verify_utack(&pair.server.usmp->layer.record, ready[0] + 7, ready[0]));
+        CHECK(usmp_record_utack_mac(&pair.client.usmp->layer.record, mac, ready[1], false));
+        CHECK_BYTES(ready[1] + 7, ready_lengths[1] - 7, mac, sizeof mac);
+        CHECK_BYTES(ready[1], 7, ready[0], 7);
+    }
+    CHECK_NUMBER(messages_of(&pair.client), 1);
+    pair_free(&pair);
+}
+
 static void rekey_is_a_barrier(void)
 {
     for (unsigned i = 0; i < 2; i++) {
@@ -668,6 +1000,27 @@ static void rekey_is_a_barrier(void)
         check_works();
         pair_free(&pair);
     }
+}
+
+/** What the responder had under way goes on, and it begins nothing new: no PONG either (§9.5). */
+static void who_is_held_back_by_rekey_begins_nothing(void)
+{
+    open_near();
+    for (unsigned i = 0; i < 6; i++) send_in_turn(&pair.server, i, 10);
+    pair_advance(&pair, 200);
+    pair.options.path = swallowing;
+    rogue_count = 0;
+    unsigned ping = rogue_seal(USMP_PING, 0, 0), rekey = rogue_seal(USMP_REKEY, 1, 32);
+    end_send_pattern(&pair, &pair.server, 7, 10);
+    CHECK_NUMBER(take_ready(&pair.server), 1);
+    uint32_t next = pair.server.usmp->layer.record.tx_seq;
+    CHECK_NUMBER(rogue_give(rekey), 0);
+    CHECK_NUMBER(rogue_give(ping), 1);
+    CHECK_OK(usmp_ping(pair.server.usmp));
+    CHECK_NUMBER(take_ready(&pair.server), 0);
+    CHECK_NUMBER(pair.server.usmp->layer.record.tx_seq, next);
+    CHECK_NUMBER(pair.server.usmp->pongs_owed, 1);
+    pair_free(&pair);
 }
 
 static void rekey_waits_for_the_responder(void)
@@ -851,21 +1204,34 @@ static void repeats_of_bye_are_answered(void)
 void datagram_connection_suite(void)
 {
     test("a damaged frame gets no UTACK, its repeat is accepted", damaged_frames_get_no_utack);
+    test("a datagram that is longer than its frame is dropped, also one that would open or be waited for",
+         datagrams_longer_than_their_frame_are_dropped);
     test("a frame that comes again is acknowledged again and delivered once", repeats_are_acknowledged_and_dropped);
     test("a repeat is no sign of life", repeats_are_no_sign_of_life);
+    test("a message that had to wait is not left where it waited", what_was_held_is_overwritten);
     test("what comes out of order is delivered in order; what finds no room is not acknowledged",
          other_orders_are_put_right);
     test("a gap is given up after 13 s, and what fills it then gets no UTACK", gaps_are_given_up);
+    test("the 13 s of a gap run from the arrival of what is behind it", the_time_of_a_gap_runs_from_what_is_behind_it);
     test("a gap that the window has passed is given up at once", gaps_that_the_window_passes_are_given_up);
     test("a message with a part in a gap is dropped, and the next one is whole", a_message_with_a_hole_is_dropped);
+    test("what is before a gap and what is behind it make no message, also where REKEY or BYE ends the gap",
+         parts_before_a_gap_are_dropped_by_rekey_and_bye);
     test("what opens and breaks a rule is acknowledged, and costs the unfinished message alone",
          what_breaks_rules_costs_the_parts);
     test("a message that is too long for this device is dropped, and the next one is whole", longer_messages_are_dropped);
+    test("who is closing acknowledges no message, and takes BYE", who_is_closing_acknowledges_no_message);
+    test("who is over without BYE answers nothing", who_is_over_answers_nothing);
     test("a gap in front of BYE does not hold it up, and repeats of BYE are answered", bye_does_not_wait_behind_a_gap);
     test("a peer that pings and does not read is owed eight PONGs", few_pongs_are_owed);
     test("a message that is never acknowledged ends the session at exactly 12.5 s", given_up_after_its_time);
     test("a line that is dead for some seconds costs time, not the session", outages_cost_time);
     test("forged UTACKs acknowledge nothing", forged_utacks_acknowledge_nothing);
+    test("UTACKs of another size acknowledge nothing", utacks_of_another_size_acknowledge_nothing);
+    test("handshake frames that come again are acknowledged, and answered as before, whatever UTACKs say",
+         handshake_repeats_are_answered);
+    test("HELLO_RETRY is taken by a client that waits for CHALLENGE, once, and by nobody else", hello_retry_has_its_place);
+    test("a handshake with a long time repeats its frame once a second to the end", a_long_handshake_repeats_at_leisure);
     test("a handshake needs two round trips, and one for the cookie", two_round_trips);
     test("a handshake is over in time on a line that loses a third", opens_over_a_bad_line);
     test("a lost SESSION_OK is sent again for a repeated HELLO_ACK, and for no other", a_lost_session_ok_is_answered_again);
@@ -876,8 +1242,11 @@ void datagram_connection_suite(void)
     test("how a client ends without an answer tells how far it had come", how_a_client_ends_without_an_answer);
     test("handshake frames without a checksum are taken the second time", missing_checksums_cost_a_repeat);
     test("REKEY survives the loss of itself and of its UTACK, crossing or not", rekeys_survive_losses);
+    test("frames under the old key are acknowledged under both keys while our REKEY is under way",
+         frames_under_the_old_key_are_acknowledged_twice);
     test("REKEY waits until what was sent before is acknowledged, and nothing leaves until it is itself",
          rekey_is_a_barrier);
+    test("who is held back by REKEY of the peer begins nothing new, no PONG either", who_is_held_back_by_rekey_begins_nothing);
     test("REKEY waits for the end of a message of the responder", rekey_waits_for_the_responder);
     test("REKEY is refused after 64 frames, unless it is forced", rekey_becomes_unsafe);
     test("REKEY that becomes unsafe before its turn is refused by an event", one_that_becomes_unsafe_is_refused_by_an_event);

@@ -132,6 +132,24 @@ static void hello_gets_a_cookie_and_keeps_nothing(void)
     finish();
 }
 
+static void hellos_of_another_length_begin_nothing(void)
+{
+    uint8_t payload[480], frame[492];
+    begin();
+    pattern(payload, 38, 1);
+    memset(payload + 38, 0, sizeof payload - 38);
+    CHECK(ask(payload + 38, 1, HERE));
+    for (size_t length = 0; length <= sizeof payload; length++) {
+        if (length == 38 || length == 54) continue;
+        test_context("%zu bytes", length);
+        CHECK(give(frame, make_frame(frame, USMP_HELLO, 1, payload, length), HERE) == NULL);
+        CHECK_NUMBER(endpoint.answer_lengths[0] + endpoint.answer_lengths[1], 0);
+    }
+    for (size_t i = 0; i < PEERS; i++) CHECK_NUMBER(usmp_state(&peers[i].usmp), USMP_STATE_IDLE);
+    CHECK(give(frame, make_frame(frame, USMP_HELLO, 1, payload, 54), HERE) != NULL);
+    finish();
+}
+
 static void cookies_are_of_one_source_and_time(void)
 {
     static const uint32_t CLOCKS[] = {0, 1000000, UINT32_MAX - 5000};
@@ -396,6 +414,7 @@ void endpoint_suite(void)
 {
     test("settings that cannot be used are refused", settings_are_checked);
     test("HELLO gets UTACK and a cookie, and nothing is kept", hello_gets_a_cookie_and_keeps_nothing);
+    test("HELLO of another length begins nothing, whatever cookie is in it", hellos_of_another_length_begin_nothing);
     test("a cookie is good for its source, for 30 to 60 s, and with no bit changed, also where the clock wraps",
          cookies_are_of_one_source_and_time);
     test("cookies and beginnings have a rate", cookies_and_beginnings_have_a_rate);

@@ -70,7 +70,7 @@ static void rekey_keys(void)
 
 static void failures_are_told(void)
 {
-    uint8_t transcript[96] = {1}, secret[32] = {2}, keys[64], mac[32];
+    uint8_t transcript[96] = {1}, secret[32] = {2}, keys[64] = {3}, mac[32];
     for (unsigned n = 1; n <= 3; n++) {
         seam_reset(1);
         seam_fail(n, false);

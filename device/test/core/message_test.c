@@ -238,6 +238,25 @@ static void nothing_stands_between_parts(void)
     }
 }
 
+/** Of a peer that has the keys and seals what has no place in a session. */
+static void handshake_frames_that_would_open_end_the_session(void)
+{
+    static const unsigned TYPES[] = {USMP_HELLO, USMP_CHALLENGE, USMP_HELLO_ACK, USMP_SESSION_OK, USMP_HELLO_RETRY};
+    static const size_t LENGTHS[] = {0, 20, 452};
+    static const uint8_t text[452];
+    pair_options_t options = {0};
+    options.transport = USMP_TRANSPORT_STREAM;
+    for (size_t i = 0; i < COUNT(TYPES) * COUNT(LENGTHS); i++) {
+        pair_open(&pair, &options);
+        test_context("type %u, %zu bytes", TYPES[i / COUNT(LENGTHS)], LENGTHS[i % COUNT(LENGTHS)]);
+        seal(TYPES[i / COUNT(LENGTHS)], text, LENGTHS[i % COUNT(LENGTHS)]);
+        hand_over(10000);
+        CHECK_ERROR(end_closed(&pair.client), USMP_ERROR_UNEXPECTED_FRAME);
+        CHECK_NUMBER(pair.client.event_count, 1);
+        pair_free(&pair);
+    }
+}
+
 /** Also where the message is too long for this device. */
 static void a_fourth_part_ends_the_session(void)
 {
@@ -299,6 +318,8 @@ void message_suite(void)
     test("noise between the parts of a message does no harm", noise_between_parts);
 #endif
     test("PING, PONG and REKEY between parts are refused, BYE drops the parts", nothing_stands_between_parts);
+    test("a handshake frame ends a session over a stream, also one that would open",
+         handshake_frames_that_would_open_end_the_session);
     test("a fourth part that is DATA_FRAG ends the session, without waiting for a fifth", a_fourth_part_ends_the_session);
     test("a message may straddle a change of keys", parts_straddle_a_change_of_keys);
 #endif

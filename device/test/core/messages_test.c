@@ -202,6 +202,38 @@ static void pings_that_nobody_answered_are_forgotten(void)
     pair_free(&pair);
 }
 
+/** More than are counted: which of them a PONG is the answer to cannot be told, and the count does not go round. */
+static void more_pings_than_are_counted(void)
+{
+    static const unsigned PINGS[] = {16, 17, 255, 256, 257, 272};
+    if (transport == USMP_TRANSPORT_DATAGRAM) return;
+    for (size_t i = 0; i < COUNT(PINGS); i++) {
+        pair_options_t all = options();
+        all.least_delay = all.most_delay = 40;
+        pair_open(&pair, &all);
+        test_context("%u PINGs", PINGS[i]);
+        /* All are answered, and the answers are still on their way. */
+        for (unsigned sent = 0; sent < PINGS[i]; sent++) {
+            CHECK_OK(usmp_ping(pair.client.usmp));
+            pair_deliver(&pair, &pair.server, 1000);
+            pair.time++;
+        }
+        CHECK_NUMBER(line_count_type(&pair.server.line, USMP_PONG), PINGS[i]);
+        CHECK_NUMBER(end_count(&pair.client, USMP_EVENT_PONG), 0);
+        pair_settle(&pair);
+        CHECK_NUMBER(end_count(&pair.client, USMP_EVENT_PONG), 16);
+        for (size_t j = 0; j < end_count(&pair.client, USMP_EVENT_PONG); j++) {
+            CHECK_NUMBER(end_event(&pair.client, USMP_EVENT_PONG, j)->rtt, USMP_NEVER);
+        }
+        end_forget_events(&pair.client);
+        CHECK_OK(usmp_ping(pair.client.usmp));
+        pair_settle(&pair);
+        const usmp_event_t *pong = end_event(&pair.client, USMP_EVENT_PONG, 0);
+        if (CHECK(pong != NULL)) CHECK_NUMBER(pong->rtt, 80);
+        pair_free(&pair);
+    }
+}
+
 static void few_pongs_are_owed(void)
 {
     open_pair();
@@ -237,6 +269,8 @@ void messages_suite(void)
         PER_TRANSPORT("with several PINGs under way the round trip is true or untold", two_pings_under_way);
         PER_TRANSPORT("PINGs that nobody answered do not stand in the way of others",
                       pings_that_nobody_answered_are_forgotten);
+        PER_TRANSPORT("of more PINGs than are counted the first PONGs are told, without a round trip, and the rest are not",
+                      more_pings_than_are_counted);
         PER_TRANSPORT("a peer that pings and does not read is owed a few PONGs and no more", few_pongs_are_owed);
     }
 }

@@ -8,6 +8,7 @@
 #include "seam.h"
 #include "tap.h"
 
+#include "usmp/bytes.h"
 #include "usmp/frame.h"
 #include "usmp/record.h"
 
@@ -248,6 +249,8 @@ static void the_responder_refuses_the_old_key(void)
     CHECK(usmp_record_rekey(&b, USMP_REKEY_RESPONDER, salt, false));
     CHECK_ERROR(open(&b, old), USMP_ERROR_BAD_SEQUENCE);
     CHECK_ERROR(open(&b, forged(old, 0)), USMP_ERROR_BAD_NONCE);
+    static const uint8_t zeros[64];
+    CHECK_BYTES(b.keys_before, sizeof b.keys_before, zeros, sizeof zeros);
     finish();
 }
 
@@ -311,6 +314,140 @@ static void a_failed_seal_leaves_no_plaintext(void)
     finish();
 }
 
+/* ── Datagrams ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#if USMP_DATAGRAM
+
+/** Tries a copy. */
+static bool authenticates(usmp_record_t *to, sealed_t sealed, usmp_opened_t *opened)
+{
+    sealed_t before = sealed;
+    bool done = usmp_record_authenticate(to, sealed.bytes, sealed.size, opened);
+    if (!done) CHECK_BYTES(sealed.bytes, sealed.size, before.bytes, before.size);
+    return done;
+}
+
+/** Takes a frame that is new. */
+static void check_takes(usmp_record_t *to, sealed_t sealed)
+{
+    usmp_opened_t opened;
+    if (!CHECK(authenticates(to, sealed, &opened))) return;
+    CHECK(!opened.repeat && !opened.under_old_key);
+    usmp_record_confirm(to, usmp_load32(sealed.bytes + 4), opened);
+}
+
+/** Of a peer that has the key: number 0, `nonce`, and all the rest as it should be. */
+static sealed_t seal_under(usmp_record_t *from, const uint8_t nonce[12])
+{
+    sealed_t sealed;
+    usmp_frame_write_header(sealed.bytes, USMP_DATA, 0, 20 + 28);
+    memcpy(USMP_PAYLOAD(sealed.bytes), nonce, 12);
+    pattern(USMP_TEXT(sealed.bytes), 20, 3);
+    CHECK(usmp_aead_seal(&from->tx, nonce, sealed.bytes, USMP_CHECKED_HEADER_LENGTH, USMP_TEXT(sealed.bytes), 20));
+    usmp_frame_write_checksum(sealed.bytes);
+    sealed.size = 20 + 40;
+    return sealed;
+}
+
+static void other_nonces_are_not_taken(void)
+{
+    usmp_opened_t opened;
+    begin();
+    for (size_t i = 0; i < 12; i++) {
+        uint8_t nonce[12] = {0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7};
+        nonce[i] ^= 0x40;
+        sealed_t frame = seal_under(&a, nonce);
+        test_context("byte %zu", i);
+        CHECK(!authenticates(&b, frame, &opened));
+        CHECK_ERROR(open(&b, frame), USMP_ERROR_BAD_NONCE);
+    }
+    check_takes(&b, seal(&a, 1, 20));
+    finish();
+}
+
+/** Who has heard the session knows number and nonce: what is too short for them to be all of it must not be opened. */
+static void records_that_are_too_short_are_not_taken(void)
+{
+    usmp_opened_t opened;
+    begin();
+    sealed_t frame = seal(&a, 1, 20);
+    for (size_t length = 0; length < 28; length++) {
+        sealed_t shorter = frame;
+        shorter.size = 12 + length;
+        test_context("%zu bytes", length);
+        CHECK(!authenticates(&b, forged(shorter, 0), &opened));
+    }
+    check_takes(&b, frame);
+    finish();
+}
+
+/** Memory in which there is no key is zero. */
+static void no_key_is_no_key_of_zeros(void)
+{
+    static const uint8_t zeros[64];
+    static const uint8_t nonce[12] = {0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7};
+    usmp_opened_t opened;
+    usmp_record_t stranger;
+    begin();
+    memset(&stranger, 0, sizeof stranger);
+    CHECK(usmp_record_begin(&stranger, SESSION_ID, zeros));
+    sealed_t frame = seal_under(&stranger, nonce);
+    for (unsigned rekeyed = 0; rekeyed < 2; rekeyed++) {
+        CHECK(!authenticates(&b, frame, &opened));
+        CHECK_ERROR(open(&b, frame), USMP_ERROR_BAD_TAG);
+        if (rekeyed) break;
+        respond(&b, start_rekey(&a, 1));
+    }
+    usmp_record_wipe(&stranger);
+    finish();
+}
+
+/** Nor does a number that was given up before REKEY come back under the old key. */
+static void what_was_given_up_stays_so_after_a_change(void)
+{
+    usmp_opened_t opened;
+    uint8_t salt[32] = {1};
+    begin();
+    sealed_t first = seal(&b, 0, 5), missing = seal(&b, 1, 5), third = seal(&b, 2, 5), late = seal(&b, 3, 5);
+    check_takes(&a, first);
+    check_takes(&a, third);
+    a.filter.next = 3;
+    (void)seal_as(&a, USMP_REKEY, 0, 32);
+    CHECK(usmp_record_rekey(&a, USMP_REKEY_INITIATOR, salt, true));
+    CHECK(!authenticates(&a, missing, &opened));
+    if (CHECK(authenticates(&a, third, &opened))) CHECK(opened.repeat && opened.under_old_key);
+    if (CHECK(authenticates(&a, late, &opened))) CHECK(!opened.repeat && opened.under_old_key);
+    finish();
+}
+
+/** The responder has let go of everything before REKEY, and the initiator had everything acknowledged (§9.5). */
+static void the_old_key_opens_repeats_alone(void)
+{
+    usmp_opened_t opened;
+    begin();
+    sealed_t first = seal(&a, 0, 5), missing = seal(&a, 1, 5), rekey = seal_as(&a, USMP_REKEY, 2, 32);
+    sealed_t late = seal(&a, 3, 5);
+    uint8_t salt[32];
+    pattern(salt, sizeof salt, 2);
+    check_takes(&b, first);
+    check_takes(&b, rekey);
+    CHECK(usmp_record_rekey(&b, USMP_REKEY_RESPONDER, salt, true));
+    CHECK(usmp_record_rekey(&a, USMP_REKEY_INITIATOR, salt, true));
+    const sealed_t taken[] = {first, rekey};
+    for (size_t i = 0; i < COUNT(taken); i++) {
+        if (CHECK(authenticates(&b, taken[i], &opened))) CHECK(opened.repeat && opened.under_old_key);
+    }
+    CHECK(!authenticates(&b, missing, &opened));
+    CHECK(!authenticates(&b, late, &opened));
+    CHECK(!b.rekey_complete);
+    check_takes(&b, seal(&a, 4, 5));
+    CHECK(b.rekey_complete);
+    for (size_t i = 0; i < COUNT(taken); i++) CHECK(!authenticates(&b, taken[i], &opened));
+    finish();
+}
+
+#endif
+
 void record_suite(void)
 {
     test("what one side seals the other opens, both ways and at every size", what_one_seals_the_other_opens);
@@ -323,8 +460,18 @@ void record_suite(void)
     test("what the responder had under way stays readable until the first frame under the new key",
          old_frames_stay_readable_for_the_initiator);
     test("both keys are tried where both await number 0", both_keys_are_tried);
-    test("the responder refuses the old key at once", the_responder_refuses_the_old_key);
+    test("the responder refuses the old key at once, and does not keep it", the_responder_refuses_the_old_key);
     test("after a crossing each side sends under its own salt, and the next change agrees", rekeys_cross);
     test("all keys are wiped, at whatever point it comes, and nothing can be sealed after that", keys_are_wiped);
     test("a seal that fails uses up its number and leaves no plaintext", a_failed_seal_leaves_no_plaintext);
+#if USMP_DATAGRAM
+    test("over datagrams, a record that is too short is not taken, whatever it begins with",
+         records_that_are_too_short_are_not_taken);
+    test("where there is no old key, one of zeros opens nothing", no_key_is_no_key_of_zeros);
+    test("over datagrams, what was given up before a change of keys is refused after it",
+         what_was_given_up_stays_so_after_a_change);
+    test("over datagrams, a frame of the peer under another nonce is not taken", other_nonces_are_not_taken);
+    test("over datagrams, a responder opens repeats under the old key, nothing new, and no more once REKEY is complete",
+         the_old_key_opens_repeats_alone);
+#endif
 }

@@ -184,6 +184,27 @@ static void a_proof_that_was_not_sent_proves_nothing(void)
     pair_free(&pair);
 }
 
+/** What waits for the line was not asked yet: the patience is that with the server. */
+static void the_patience_begins_when_hello_is_on_the_line(void)
+{
+    pair_options_t all = options();
+    all.path = path_losing;
+    pair_begin(&pair, &all);
+    pair.type = USMP_HELLO;
+    pair.counter = 1;
+    pair.client.line.blocked = true;
+    unsigned pairs = seam_count(SEAM_PUBLIC_KEY);
+    pair_advance(&pair, 12000);
+    CHECK_NUMBER(seam_count(SEAM_PUBLIC_KEY), pairs);
+    pair.client.line.blocked = false;
+    pair_advance(&pair, 4999);
+    CHECK_NUMBER(line_count_type(&pair.client.line, USMP_HELLO), 1);
+    pair_advance(&pair, 1);
+    CHECK_NUMBER(line_count_type(&pair.client.line, USMP_HELLO), 2);
+    CHECK(is_open(&pair.client));
+    pair_free(&pair);
+}
+
 static void what_was_not_sent_is_dropped(void)
 {
     pair_options_t all = options();
@@ -334,6 +355,79 @@ static void version_1_is_counted(void)
     pair_free(&pair);
 }
 
+/** A block of `length` bytes between zeros, which begins with a HELLO of version 1. */
+static void give_block(end_t *to, size_t length)
+{
+    static uint8_t line[80000];
+    static const uint8_t BEGIN[] = {0x00, 0x05, 0xCD, 0xAB, 0x01, USMP_HELLO};
+    memset(line, 0x01, sizeof line);
+    memcpy(line, BEGIN, sizeof BEGIN);
+    line[length + 1] = 0x00;
+    end_input(&pair, to, line, length + 2);
+    pair_settle(&pair);
+}
+
+static void blocks_of_another_length_are_not_looked_at(void)
+{
+    static const size_t LENGTHS[] = {5, 11, 12, 13, 493, 494, 495, 496, 497, 498, 750, 1000, 1851, 1852, 1853, 2000, 65536 + 40, 70000};
+    for (size_t i = 0; i < COUNT(LENGTHS); i++) {
+        open_pair();
+        test_context("%zu bytes", LENGTHS[i]);
+        give_block(&pair.server, LENGTHS[i]);
+        give_block(&pair.client, LENGTHS[i]);
+        CHECK_NUMBER(pair.serial.strays, LENGTHS[i] >= 1 + 12 && LENGTHS[i] <= 495);
+        CHECK_NUMBER(pair.client.event_count + pair.server.event_count, 0);
+        check_talks();
+        CHECK_NUMBER(pair.client.event_count + pair.server.event_count, 2);
+        pair_free(&pair);
+    }
+}
+
+static void settings_of_a_line_are_checked(void)
+{
+    static usmp_serial_endpoint_t line;
+    usmp_settings_t settings = {0};
+    settings.transport = USMP_TRANSPORT_SERIAL;
+    CHECK_ERROR(usmp_serial_endpoint_begin(&line, &settings, 0), USMP_ERROR_INVALID_ARGUMENT);
+    settings.decoy_key = (const uint8_t *)TEST_DECOY;
+    settings.transport = USMP_TRANSPORT_STREAM;
+    CHECK_ERROR(usmp_serial_endpoint_begin(&line, &settings, 0), USMP_ERROR_INVALID_ARGUMENT);
+    settings.transport = USMP_TRANSPORT_SERIAL;
+    CHECK_OK(usmp_serial_endpoint_begin(&line, &settings, 0));
+}
+
+/** Where a zero never comes. */
+static void a_block_without_end_stays_in_its_place(void)
+{
+    static struct {
+        usmp_serial_endpoint_t line;
+        uint8_t behind[8000];
+    } server;
+    static struct {
+        usmp_t usmp;
+        uint8_t behind[8000];
+    } client;
+    static const uint8_t zeros[8000];
+    uint8_t byte = 0x01, hello[100];
+    size_t length, again;
+    pair_options_t all = options();
+    pair_begin(&pair, &all);
+    CHECK_OK(usmp_serial_endpoint_begin(&server.line, &pair.server.settings, 0));
+    CHECK_OK(usmp_connect(&client.usmp, &pair.client.settings, 0));
+    const uint8_t *bytes = usmp_poll_transmit(&client.usmp, 0, &length);
+    if (CHECK(bytes != NULL && length <= sizeof hello)) memcpy(hello, bytes, length);
+    for (unsigned i = 0; i < 6000; i++) {
+        CHECK_NUMBER(usmp_serial_endpoint_handle_input(&server.line, &byte, 1, 0), 1);
+        CHECK_NUMBER(usmp_handle_input(&client.usmp, &byte, 1, 0), 1);
+    }
+    CHECK_BYTES(server.behind, sizeof server.behind, zeros, sizeof zeros);
+    CHECK_BYTES(client.behind, sizeof client.behind, zeros, sizeof zeros);
+    bytes = usmp_poll_transmit(&client.usmp, 0, &again);
+    if (CHECK(bytes != NULL)) CHECK_BYTES(bytes, again, hello, length);
+    usmp_wipe(&client.usmp);
+    pair_free(&pair);
+}
+
 /* ── The session ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void a_gap_ends_the_session_with_bye(void)
@@ -465,6 +559,44 @@ static void many_resets_in_a_row(void)
         if (test_has_failed()) break;
     }
     pair_free(&pair);
+}
+
+/** BYE is still to be sealed, or partly on the line, when the handshake beside it authenticates. */
+static void a_closing_session_that_is_replaced_falls_silent(void)
+{
+    for (unsigned partly = 0; partly < 2; partly++) {
+        uint8_t bytes[200];
+        size_t length, part = 9;
+        test_context("partly sent: %u", partly);
+        open_pair();
+        usmp_t *session = pair.server.usmp;
+        pair_reset_client(&pair);
+        end_drain(&pair, &pair.client);
+        pair_deliver(&pair, &pair.server, 2000);
+        pair_deliver(&pair, &pair.client, 2000);
+        CHECK_NUMBER(line_count_type(&pair.client.line, USMP_HELLO_ACK), 2);
+        CHECK_NUMBER(usmp_state(session), USMP_STATE_OPEN);
+        CHECK(pair.server.usmp != session);
+        usmp_close(session, pair_now(&pair));
+        if (partly) {
+            const uint8_t *bye = usmp_serial_endpoint_poll_transmit(&pair.serial, pair_now(&pair), &length);
+            if (!CHECK(bye != NULL && length > part)) break;
+            end_input(&pair, &pair.client, bye, part);
+            usmp_serial_endpoint_transmitted(&pair.serial, part, pair_now(&pair));
+        }
+        CHECK(usmp_lingers(session));
+        length = line_take(&pair.client.line, bytes, sizeof bytes);
+        end_input(&pair, &pair.server, bytes, length);
+        pair_settle(&pair);
+        CHECK(is_open(&pair.client) && is_open(&pair.server));
+        CHECK(!usmp_lingers(session));
+        CHECK_NUMBER(line_count_type(&pair.server.line, USMP_BYE), 0);
+        CHECK_ERROR(end_closed(&pair.server), USMP_ERROR_CLOSED);
+        CHECK_NUMBER(end_count(&pair.server, USMP_EVENT_CLOSED), 1);
+        CHECK(!seam_finds_secret(session, sizeof *session));
+        check_talks();
+        pair_free(&pair);
+    }
 }
 
 /** The session that BYE is said in while a handshake is beside it. */
@@ -607,6 +739,7 @@ void serial_connection_suite(void)
     test("a wrong key is refused after 30 s, and counts as three failures", a_wrong_key_is_refused_after_all_tries);
     test("one proof that went unanswered makes it a refusal", one_unanswered_proof_is_enough);
     test("a proof that was never sent does not", a_proof_that_was_not_sent_proves_nothing);
+    test("the patience of a client begins when its HELLO is on the line", the_patience_begins_when_hello_is_on_the_line);
     test("what could not be sent is dropped when the client begins anew", what_was_not_sent_is_dropped);
     test("a server without the key is found out at once", a_rogue_server_is_found_at_once);
     test("a line that breaks says nothing about the server", a_broken_line_says_nothing_about_the_server);
@@ -615,6 +748,10 @@ void serial_connection_suite(void)
     test("a session takes no notice of handshake frames at either end", sessions_take_no_notice_of_handshake_frames);
     test("a server drops session frames while no session is open", session_frames_before_a_session_are_dropped);
     test("HELLO of version 1 is counted and has no effect", version_1_is_counted);
+    test("a block that is shorter than a header or longer than any frame is not looked at, and the next one is taken",
+         blocks_of_another_length_are_not_looked_at);
+    test("settings that an endpoint of a line cannot use are refused", settings_of_a_line_are_checked);
+    test("a block without end stays in its place, at either end", a_block_without_end_stays_in_its_place);
     test("a session ends behind a damaged frame, and BYE tells the other side", a_gap_ends_the_session_with_bye);
     test("a session ends in silence, and BYE tells the side that cannot make itself heard",
          silence_ends_the_session_with_bye);
@@ -624,6 +761,7 @@ void serial_connection_suite(void)
          strangers_do_not_end_the_session);
     test("a device that was reset takes the place of its session, and nothing of that reaches the line",
          a_reset_device_takes_its_place);
+    test("a session that is closing when it is replaced says nothing more", a_closing_session_that_is_replaced_falls_silent);
     test("a device may be reset again and again", many_resets_in_a_row);
     test("a session may end while a handshake is beside it", the_session_may_end_beside_a_handshake);
     test("the same HELLO once more gets the same CHALLENGE", the_same_hello_gets_the_same_challenge);

@@ -224,6 +224,46 @@ static void own_frames_and_other_sessions_are_refused(void)
     pair_free(&pair);
 }
 
+static void handshake_frames_end_a_session(void)
+{
+    static const unsigned TYPES[] = {USMP_HELLO, USMP_CHALLENGE, USMP_HELLO_ACK, USMP_SESSION_OK, USMP_HELLO_RETRY};
+    static const size_t LENGTHS[] = {0, 32, 38, 48, 64, 480};
+    static const uint8_t payload[480];
+    uint8_t frame[492];
+    for (size_t i = 0; i < COUNT(TYPES) * COUNT(LENGTHS) * 2; i++) {
+        end_t *end = i % 2 == 0 ? &pair.client : &pair.server;
+        unsigned type = TYPES[i / 2 % COUNT(TYPES)];
+        size_t length = LENGTHS[i / 2 / COUNT(TYPES)];
+        pair_open(&pair, &PLAIN);
+        test_context("%s, type %u, %zu bytes", end->name, type, length);
+        size_t before = end->line.written;
+        end_input(&pair, end, frame, make_frame(frame, type, 0, payload, length));
+        pair_settle(&pair);
+        CHECK_ERROR(end_closed(end), USMP_ERROR_UNEXPECTED_FRAME);
+        CHECK_NUMBER(end->line.written, before);
+        CHECK(!seam_finds_secret(end->usmp, sizeof *end->usmp));
+        pair_free(&pair);
+    }
+}
+
+static void a_part_that_cannot_be_sealed_ends_the_message(void)
+{
+    uint8_t message[USMP_MAX_MESSAGE];
+    unsigned frames = (USMP_MAX_MESSAGE + 451) / 452;
+    pattern(message, sizeof message, 1);
+    for (unsigned n = 1; n <= frames; n++) {
+        pair_open(&pair, &PLAIN);
+        test_context("part %u", n);
+        seam_fail(n, false);
+        CHECK_ERROR(end_send(&pair, &pair.client, message, sizeof message), USMP_ERROR_CRYPTO_FAILED);
+        CHECK(seam_has_failed());
+        CHECK_NUMBER(usmp_pending_transmit(pair.client.usmp), 0);
+        end_drain_events(&pair, &pair.client);
+        CHECK_ERROR(end_closed(&pair.client), USMP_ERROR_CRYPTO_FAILED);
+        pair_free(&pair);
+    }
+}
+
 /** A driver whose line takes a few bytes at a time. */
 static void output_goes_in_any_portions(void)
 {
@@ -322,6 +362,37 @@ static void a_low_order_point_of_the_device_is_refused(void)
     pair_free(&pair);
 }
 
+/** A server that knows the key; the client computes the secret when it is asked to, or when SESSION_OK has come. */
+static void a_low_order_point_of_the_server_is_refused(void)
+{
+    uint8_t frame[100], challenge[64], hello[100], data[200], session_ok[48];
+    for (unsigned timely = 0; timely < 2; timely++) {
+        pair_begin(&pair, &PLAIN);
+        CHECK_NUMBER(end_take_output(&pair, &pair.client, hello, sizeof hello), 50);
+        pattern(challenge, 32, 1);
+        memset(challenge + 32, 0, 32);
+        end_input(&pair, &pair.client, frame, make_frame(frame, USMP_CHALLENGE, 0, challenge, sizeof challenge));
+        if (timely) {
+            usmp_handle_timeout(pair.client.usmp, pair_now(&pair));
+            end_drain_events(&pair, &pair.client);
+            CHECK_ERROR(end_closed(&pair.client), USMP_ERROR_LOW_ORDER_POINT);
+        }
+        static const uint8_t label[] = {0xCD, 0xAB, 2, 4};
+        pattern(session_ok, 16, 2);
+        memcpy(data, label, 4);
+        memcpy(data + 4, challenge, 32);
+        memcpy(data + 36, session_ok, 16);
+        memcpy(data + 52, hello + 18, 32);
+        memcpy(data + 84, challenge + 32, 32);
+        CHECK(usmp_crypto_hmac_sha256(session_ok + 16, (const uint8_t *)TEST_PSK, strlen(TEST_PSK), data, 116));
+        end_input(&pair, &pair.client, frame, make_frame(frame, USMP_SESSION_OK, 0, session_ok, sizeof session_ok));
+        CHECK_ERROR(end_closed(&pair.client), USMP_ERROR_LOW_ORDER_POINT);
+        CHECK_NUMBER(end_count(&pair.client, USMP_EVENT_OPEN), 0);
+        CHECK(!seam_finds_secret(pair.client.usmp, sizeof *pair.client.usmp));
+        pair_free(&pair);
+    }
+}
+
 /** HELLO_ACK leaves before the secret is computed, so that the server works at the same time (§3.2). */
 static void hello_ack_leaves_first(void)
 {
@@ -350,12 +421,17 @@ void stream_connection_suite(void)
          rogue_servers_are_found);
     test("a device that knows the key and sends a point of low order is refused",
          a_low_order_point_of_the_device_is_refused);
+    test("a server that knows the key and sends a point of low order is refused, whenever the client computes",
+         a_low_order_point_of_the_server_is_refused);
     test("HELLO_ACK leaves before the client computes the secret", hello_ack_leaves_first);
     test("any changed bit of the handshake that matters ends it before a session is open", damaged_handshakes_open_nothing);
     test("any changed bit of a session ends it, and nothing false is delivered", damaged_sessions_end);
     test("a replayed frame is delivered once, and ends the session", a_frame_that_comes_again_is_delivered_once);
     test("gaps and other orders end the session", gaps_and_other_orders_end_the_session);
     test("one's own frame, and one of another session, are refused", own_frames_and_other_sessions_are_refused);
+    test("a handshake frame in a session ends it without a word", handshake_frames_end_a_session);
+    test("where a part cannot be sealed, nothing of the message is sent, and the call says why",
+         a_part_that_cannot_be_sealed_ends_the_message);
     test("output goes to the line in any portions", output_goes_in_any_portions);
     test("output stays where it is until it was transmitted", output_stays_until_it_is_transmitted);
     test("the longest message fills the output, and control frames follow it", the_largest_output_has_room);

@@ -99,6 +99,33 @@ static void rekeys(void)
     }
 }
 
+static void the_old_key_serves_rekey_alone(void)
+{
+    static const uint8_t OTHERS[] = {USMP_DATA, USMP_DATA_FRAG, USMP_PING, USMP_PONG, USMP_BYE};
+    uint8_t utack[15], frame[200], salt[32] = {1};
+    usmp_record_t from, to;
+    begin_record(&from, &SESSIONS[0], CLIENT);
+    begin_record(&to, &SESSIONS[0], SERVER);
+    CHECK_OK(usmp_record_seal(&from, USMP_REKEY, salt, sizeof salt, frame));
+    CHECK(usmp_record_rekey(&from, USMP_REKEY_INITIATOR, salt, true));
+    usmp_utack_write(utack, USMP_REKEY, 0);
+    CHECK(usmp_record_utack_mac(&to, utack + 7, utack, false));
+    CHECK(usmp_record_verify_utack(&from, utack + 7, utack));
+    for (size_t i = 0; i < COUNT(OTHERS); i++) {
+        usmp_utack_write(utack, OTHERS[i], 0);
+        CHECK(usmp_record_utack_mac(&to, utack + 7, utack, false));
+        CHECK(!usmp_record_verify_utack(&from, utack + 7, utack));
+    }
+    CHECK(usmp_record_rekey(&to, USMP_REKEY_RESPONDER, salt, true));
+    for (size_t i = 0; i < COUNT(OTHERS); i++) {
+        usmp_utack_write(utack, OTHERS[i], 0);
+        CHECK(usmp_record_utack_mac(&to, utack + 7, utack, false));
+        CHECK(usmp_record_verify_utack(&from, utack + 7, utack));
+    }
+    usmp_record_wipe(&from);
+    usmp_record_wipe(&to);
+}
+
 static void what_acknowledges_nothing(void)
 {
     uint8_t utack[64];
@@ -122,6 +149,7 @@ void utack_suite(void)
     test("UTACKs of handshake frames are those of the vectors", handshake_frames);
     test("UTACKs of session frames are those of the vectors, and no changed bit is taken", session_frames);
     test("UTACKs of REKEY are taken under the old key and the new one, until it is known to have arrived", rekeys);
+    test("the key before REKEY serves for the UTACK of REKEY and of nothing else", the_old_key_serves_rekey_alone);
     test("what the vectors call invalid acknowledges nothing", what_acknowledges_nothing);
 }
 

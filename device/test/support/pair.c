@@ -10,8 +10,6 @@
 /** Rounds after which a connection that always wants something is taken for mad. */
 #define MAX_ROUNDS 10000u
 
-static const uint8_t DECOY[32] = "nobody has this key............";
-
 /* ── Memory ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void *grown(void *memory, size_t size)
@@ -472,7 +470,7 @@ void pair_begin(pair_t *pair, const pair_options_t *options)
     memcpy(pair->client.settings.device_id, device_id, sizeof device_id);
     set_times(&pair->client.settings, &options->client);
     pair->server.name = "server";
-    pair->server.settings.decoy_key = DECOY;
+    pair->server.settings.decoy_key = (const uint8_t *)TEST_DECOY;
     set_times(&pair->server.settings, &options->server);
     CHECK_OK(usmp_connect(pair->client.usmp, &pair->client.settings, pair_now(pair)));
 #if USMP_SERVER && USMP_SERIAL

@@ -17,6 +17,8 @@
 
 #define TEST_PSK "a key for the test bed"
 #define TEST_DEVICE_ID {0x02, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE}
+/** The key that stands in for those that are missing: 32 bytes. */
+#define TEST_DECOY "nobody has this key............."
 #define NO_TIME UINT64_MAX
 
 /** What an end has told. */
