@@ -838,8 +838,7 @@ const MUTATIONS = [
   {
     name: 'a block without end runs over the buffer of a connection',
     file: 'core/src/serial_connection.c',
-    from: `        if (usmp->message.length == 0) return;
-`,
+    from: 'if (usmp->received > USMP_MAX_BLOCK) return;',
     to: '',
     in: 'serial_connection',
     test: 'a block without end stays in its place, at either end',

@@ -25,7 +25,6 @@ static void take_byte(usmp_t *usmp, uint8_t byte)
     if (usmp->received > USMP_MAX_BLOCK) return;
     if (usmp->message.length + usmp->received == sizeof usmp->rx) {
         /* Only the parts of a message leave too little room; then it is too long for this device. */
-        if (usmp->message.length == 0) return;
         memmove(usmp->rx, block, usmp->received);
         usmp->message.length = 0;
         usmp->message.overlong = true;
