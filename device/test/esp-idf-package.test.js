@@ -23,7 +23,9 @@ import {
 
 const run = promisify(execFile);
 const tools = await findTools('analysis');
-const python = await findPython();
+/** Espressif's tools take half a minute to install: `npm run test:long` has it. */
+const LONG = Boolean(process.env.USMP_LONG);
+const python = LONG ? await findPython() : undefined;
 const NO_PYTHON = "Espressif's tools from PyPI are missing (node scripts/peers.js, or USMP_IDF_PYTHON)";
 
 const EXAMPLES = ['basic', 'sensor_deep_sleep'];
@@ -36,6 +38,7 @@ async function findPython() {
 
 /** A test that needs them. Without, it is skipped loudly; under `CI=true`, where nothing may be left out, it fails. */
 function testWithPython(/** @type {string} */ promise, /** @type {import('node:test').TestFn} */ body) {
+  if (!LONG) return;
   test(promise, { timeout: 120_000 }, async (t) => {
     if (python !== undefined) return body(t, () => {});
     assert.notEqual(process.env.CI, 'true', NO_PYTHON);
