@@ -532,7 +532,9 @@ USMP_INTERNAL void usmp_on_ping_pong(usmp_t *usmp, uint8_t type, uint32_t now)
         if (usmp->pongs_owed < USMP_MAX_PONGS_OWED) usmp->pongs_owed++;
     } else if (usmp->pings_under_way > 0) {
         usmp->pings_under_way--;
-        usmp->rtt = usmp->ping_alone ? now - usmp->ping_sent_at : USMP_NEVER;
+        /* The last of those under way was sent at that time; when the others were, nobody has kept. */
+        bool known = usmp->pings_under_way == 0 && usmp->pings_counted;
+        usmp->rtt = known ? now - usmp->ping_sent_at : USMP_NEVER;
         usmp_emit(usmp, USMP_EVENT_PONG);
     }
 }
@@ -541,9 +543,10 @@ USMP_INTERNAL void usmp_on_ping_pong(usmp_t *usmp, uint8_t type, uint32_t now)
 USMP_INTERNAL void usmp_on_ping_sealed(usmp_t *usmp, uint32_t now)
 {
     usmp->ping_wanted = false;
-    usmp->ping_alone = usmp->pings_under_way == 0;
     usmp->ping_sent_at = now;
-    if (usmp->pings_under_way < USMP_MAX_PINGS_UNDER_WAY) usmp->pings_under_way++;
+    if (usmp->pings_under_way == 0) usmp->pings_counted = true;
+    if (usmp->pings_under_way == USMP_MAX_PINGS_UNDER_WAY) usmp->pings_counted = false;
+    else usmp->pings_under_way++;
 }
 
 USMP_INTERNAL void usmp_on_rekeyed(usmp_t *usmp)

@@ -109,7 +109,8 @@ static void take_pong(usmp_esp_handle_t handle, const usmp_event_t *from)
     if (measured && (int32_t)(sent_at - handle->last_sent_at) > 0) confirm(handle, handle->info.sent);
     else if (measured && asked) confirm(handle, handle->sent_before_ping);
     unlock(handle);
-    if (asked || !measured) handle->pinging = false;
+    /* One that cannot be measured is that of an earlier PING: ours is still to come. */
+    if (asked) handle->pinging = false;
     deliver(handle, event);
 }
 

@@ -41,7 +41,7 @@ struct usmp {
     uint32_t last_heard;
     uint32_t last_ping;
     uint32_t ping_sent_at;
-    /** Of the last PONG; USMP_NEVER where more than one was awaited. */
+    /** Of the last PONG; USMP_NEVER where more are awaited. */
     uint32_t rtt;
 
     /** Bytes of `tx` that wait: from `tx_start` to `tx_end`. */
@@ -62,8 +62,8 @@ struct usmp {
     bool is_server;
     bool has_record;
     bool ping_wanted;
-    /** The PING that was sent at `ping_sent_at` is the only one under way. */
-    bool ping_alone;
+    /** `pings_under_way` has all of them. */
+    bool pings_counted;
     bool rekey_wanted;
     bool rekey_is_ours;
     bool bye_wanted;
