@@ -1,6 +1,6 @@
 /**
  * Fuzzing of the core in C (libFuzzer, AddressSanitizer, UndefinedBehaviorSanitizer): each target of `fuzz/` plays its corpus, then
- * goes on from there for 2 seconds; with USMP_LONG for 20 minutes shared among all, or for USMP_FUZZ_SECONDS each. What fails is kept
+ * goes on from there for a second; with USMP_LONG for 20 minutes shared among all, or for USMP_FUZZ_SECONDS each. What fails is kept
  * in `device/build/fuzz/crashes`; the message says how to repeat it. USMP_FUZZ_SEED repeats a run.
  */
 import assert from 'node:assert/strict';
@@ -17,7 +17,7 @@ const CRASHES = join(BUILD, 'crashes');
 const LONG = Boolean(process.env.USMP_LONG);
 const AT_ONCE = 2;
 const SECONDS = Number(
-  process.env.USMP_FUZZ_SECONDS ?? (LONG ? Math.floor((20 * 60 * AT_ONCE) / TARGET_NAMES.length) : 2),
+  process.env.USMP_FUZZ_SECONDS ?? (LONG ? Math.floor((20 * 60 * AT_ONCE) / TARGET_NAMES.length) : 1),
 );
 const SEED = Number(process.env.USMP_FUZZ_SEED ?? (Date.now() % 1_000_000) + 1);
 
