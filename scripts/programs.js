@@ -1,9 +1,8 @@
 /**
  * Programs that tests need beside Node and Python. `node scripts/programs.js` prepares all of them.
  */
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { canInstallPackages, installPackages, isProgram } from './debian.js';
+import { isExecutable, onPath } from './on-path.js';
 
 /** The packages of Debian that have them. */
 const PACKAGES = { socat: ['socat'], chromium: ['chromium'] };
@@ -52,22 +51,6 @@ async function findOrInstall(name) {
 /** @param {string} name */
 function variableOf(name) {
   return `USMP_TEST_${name.toUpperCase()}`;
-}
-
-/** @param {string} name */
-function onPath(name) {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-/** @param {string} file */
-function isExecutable(file) {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 if (isProgram(import.meta.url)) {

@@ -7,12 +7,13 @@
  * often a run is interrupted and however many run at once.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canInstallPackages, execute, installPackages, isProgram, MINUTE } from './debian.js';
+import { onPath } from './on-path.js';
 
 const DEVICE = fileURLToPath(new URL('../device', import.meta.url));
 const BEARSSL = join(DEVICE, '.bearssl');
@@ -211,22 +212,6 @@ async function compile(compiler, options, source) {
     await execute(compiler, [...options, join(folder, 'probe.c'), '-o', join(folder, 'probe')], MINUTE);
   } finally {
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** @param {string} name */
-function onPath(name) {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.map((folder) => resolve(folder, name)).find(isExecutable);
-}
-
-/** @param {string} file */
-function isExecutable(file) {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }
 

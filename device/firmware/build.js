@@ -7,11 +7,11 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { isProgram, MINUTE } from '../../scripts/debian.js';
+import { inParallel } from '../../scripts/in-parallel.js';
 import { bearsslSource, findTools, xtensaSpecs } from '../../scripts/toolchain.js';
 import { recordingHeader } from './recording.js';
 
@@ -370,26 +370,6 @@ function hashOf(...parts) {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part).update('\0');
   return hash.digest('hex').slice(0, 16);
-}
-
-/**
- * As many at a time as there are processors.
- *
- * @template T, R
- * @param {T[]} items @param {(item: T) => Promise<R>} act
- */
-async function inParallel(items, act) {
-  /** @type {R[]} */
-  const results = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await act(items[index]);
-    }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return results;
 }
 
 if (isProgram(import.meta.url)) {

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { inParallel } from '../../../scripts/in-parallel.js';
 import { pack } from '../../arduino/pack.js';
 
 export const ARDUINO = fileURLToPath(new URL('.', import.meta.url));
@@ -409,23 +409,4 @@ export async function folderOfLinks(links) {
   await mkdir(folder, { recursive: true });
   for (const [name, path] of Object.entries(links)) await symlink(path, join(folder, name)).catch(() => {});
   return folder;
-}
-
-/**
- * @template T, R
- * @param {T[]} items @param {(item: T) => Promise<R>} act
- * @returns {Promise<R[]>}
- */
-async function inParallel(items, act) {
-  /** @type {R[]} */
-  const results = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await act(items[index]);
-    }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return results;
 }
