@@ -3,7 +3,8 @@
  *
  *   node scripts/test.js                     what `npm test` does
  *   node scripts/test.js --long              longer fuzzing, more random cases, larger volumes
- *   node scripts/test.js core/frame server   only test files whose path contains one of the words; device/ for the core in C
+ *   node scripts/test.js core/frame server   only test files whose path contains one of the words; device/ for the core in C,
+ *                                            gateway/ for the gateway
  *
  * What cannot be had on this machine is skipped loudly; under CI=true a skip is a failure.
  */
@@ -22,13 +23,20 @@ const words = process.argv.slice(2).filter((word) => word !== '--long');
 const long = process.argv.includes('--long');
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
+const PACKAGES = ['usmp', 'gateway'];
+
 /** Branches of the sans-IO core that tests must reach, in percent. */
 const CORE_BRANCHES = 95;
 
 process.chdir(root);
 if (long) process.env.USMP_LONG = '1';
 
-const built = command('build', 'npx', ['--no-install', 'tsc', '-b', 'packages/usmp']);
+const built = command('build', 'npx', [
+  '--no-install',
+  'tsc',
+  '-b',
+  ...PACKAGES.map((name) => `packages/${name}`),
+]);
 if (built && words.length > 0) await runTests([...deviceTestFiles(words), ...testFiles(words)]);
 else if (built) {
   // Before the tests, which ask for it one file at a time. What is missing shows as skips there. It takes two minutes, in
@@ -97,19 +105,25 @@ function deviceTestFiles(parts) {
     .sort();
 }
 
+/** Compiled tests. Those of the gateway are found by gateway/ and their path, the others by their path. */
 function testFiles(parts) {
-  const folder = join(root, 'packages/usmp/dist-test');
-  const sources = new Set(sourceFiles(join(root, 'packages/usmp/test')));
-  return (
-    sourceFiles(folder)
-      .filter((file) => file.endsWith('.test.js'))
-      // A test whose source has gone leaves its compiled file behind.
-      .filter((file) =>
-        sources.has(join(root, 'packages/usmp/test', relative(folder, file)).replace(/\.js$/, '.ts')),
-      )
-      .filter((file) => parts.length === 0 || parts.some((part) => relative(folder, file).includes(part)))
-      .sort()
-  );
+  return PACKAGES.flatMap((name) => {
+    const folder = join(root, 'packages', name, 'dist-test');
+    const from = join(root, 'packages', name, 'test');
+    const sources = new Set(sourceFiles(from));
+    const prefix = name === 'usmp' ? '' : `${name}/`;
+    return (
+      sourceFiles(folder)
+        .filter((file) => file.endsWith('.test.js'))
+        // A test whose source has gone leaves its compiled file behind.
+        .filter((file) => sources.has(join(from, relative(folder, file)).replace(/\.js$/, '.ts')))
+        .filter(
+          (file) =>
+            parts.length === 0 || parts.some((part) => (prefix + relative(folder, file)).includes(part)),
+        )
+        .sort()
+    );
+  });
 }
 
 function sourceFiles(folder) {
