@@ -35,7 +35,7 @@ function aptGet(args) {
 }
 
 /**
- * Runs a program to its end; what it wrote becomes part of the error.
+ * Runs a program to its end, and gives what it wrote, which becomes part of the error otherwise.
  *
  * @param {string} program @param {string[]} args @param {number} timeout in milliseconds
  * @param {NodeJS.ProcessEnv} env beside that of this process
@@ -44,12 +44,13 @@ export async function execute(program, args, timeout, env = {}) {
   // The paths of another Python must not leak into this one.
   const { PYTHONPATH: _path, PYTHONHOME: _home, ...inherited } = process.env;
   try {
-    await run(program, args, {
+    const { stdout } = await run(program, args, {
       timeout,
       killSignal: 'SIGKILL',
       maxBuffer: 16 * 1024 * 1024,
       env: { ...inherited, ...env },
     });
+    return stdout.trim();
   } catch (error) {
     const reason = error.killed
       ? `no end after ${timeout / 1_000} s`

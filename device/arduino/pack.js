@@ -70,7 +70,7 @@ async function collect(bearssl) {
   sayWhereBearsslIs(tree);
   await addCore(tree);
   addMacroGuards(tree);
-  for (const name of ['bearssl.c', 'psa.c', 'memory.c'])
+  for (const name of ['bearssl.c', 'mbedtls.c', 'psa.c', 'memory.c'])
     await add(tree, `src/usmp/crypto/${name}`, join(DEVICE, 'crypto/src', name));
   await addBearssl(tree, bearssl);
   tree.set(
@@ -136,7 +136,8 @@ async function addCore(tree) {
 }
 
 /**
- * BearSSL for boards whose core has none; elsewhere its files are empty. They lie in one folder, where they find each other.
+ * BearSSL for boards whose core has none; elsewhere its files are empty. They lie in one folder, where they find each other. For the
+ * linker they have names of their own, as another library of a sketch may bring BearSSL too.
  *
  * @param {Tree} tree @param {string} bearssl
  */
@@ -146,10 +147,18 @@ async function addBearssl(tree, bearssl) {
     await add(tree, `${to}/${name}`, join(bearssl, 'inc', name));
   for (const name of ['inner.h', 'config.h']) await add(tree, `${to}/${name}`, join(bearssl, 'src', name));
   await add(tree, `${to}/LICENSE.txt`, join(bearssl, 'LICENSE.txt'));
+  const names = [];
   for (const source of BEARSSL_SOURCES) {
     const code = await read(join(bearssl, 'src', `${source}.c`));
+    // A function begins its line, and what is constant says so.
+    for (const [, name] of code.matchAll(/^(?:const \w+ )?(br_\w+)(?: =|[([])/gm)) names.push(name);
     tree.set(`${to}/${source.split('/')[1]}.c`, Buffer.from(guarded(code)));
   }
+  const lines = names.sort().map((name) => `#define ${name} usmp_${name}`);
+  const head =
+    '/* Written by device/arduino/pack.js: names for the linker. Sketches do not see this. */\n#pragma once\n\n';
+  tree.set(`${to}/names.h`, Buffer.from(`${head}${lines.join('\n')}\n`));
+  tree.set(`${to}/bearssl.h`, Buffer.from(`#include "names.h"\n${text(tree, `${to}/bearssl.h`)}`));
 }
 
 /** @param {string} code of a file of BearSSL */

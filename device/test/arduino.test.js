@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'node:test';
 import { promisify } from 'node:util';
@@ -36,7 +37,7 @@ void loop() {
 `;
 
 describe('the Arduino client, in virtual time', { concurrency: 2 }, () => {
-  virtualTests('keeps what USMP.h promises', 'client_test', 39);
+  virtualTests('keeps what USMP.h promises', 'client_test', 42);
   virtualTests('holds out for twelve hours', 'twelve_hours_test', 6);
 });
 
@@ -96,11 +97,11 @@ function promised() {
 
   arduinoTest('connects again when Wi-Fi was lost', async (t) => {
     const program = await buildSketch('esp32', example('Hello'));
-    const { port, sessions, messages } = await remember(t, 'tcp://127.0.0.1:0');
+    const { port, sessions, messages, ends } = await remember(t, 'tcp://127.0.0.1:0');
     const sketch = new Sketch(t, program, { port });
     await until(() => messages.length === 1, 'hello');
     await sketch.tell('air off');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await until(() => ends.length === 1, 'the end of the session');
     await sketch.tell('air on');
     await until(() => sessions.length === 2, 'another session');
     await sessions[1].send('in the air again');
@@ -207,11 +208,42 @@ function others() {
     await sketch.quit();
   });
 
-  arduinoTest('KeyFromNVS: asks for a key where there is none', async (t) => {
-    const program = await buildSketch('esp32', example('KeyFromNVS'));
-    const sketch = new Sketch(t, program, {});
-    await sketch.sees(/^key, 16 to 64 characters\?\r?$/m);
-    sketch.kill('SIGKILL');
-    await sketch.ended;
-  });
+  arduinoTest(
+    'KeyFromNVS: asks for a key once, connects with it, and finds it at the next start',
+    async (t) => {
+      const program = await buildSketch('esp32', example('KeyFromNVS'));
+      const folder = await mkdtemp(join(tmpdir(), 'usmp-nvs-'));
+      t.after(() => rm(folder, { recursive: true }));
+      const question = /^key, 16 to 64 characters\?\r?$/gm;
+      const psk = { [DEVICE_ID]: 'typed by a person' };
+      const { port, sessions } = await remember(t, 'tcp://127.0.0.1:0', { psk });
+      const world = { port, nvs: join(folder, 'nvs') };
+
+      const first = new Sketch(t, program, world);
+      await first.sees(new RegExp(question.source, 'm'));
+      first.type('fifteen-bytes-x');
+      await until(() => [...first.stdout.matchAll(question)].length === 2, 'the question again');
+      first.type(psk[DEVICE_ID]);
+      await first.sees(new RegExp(`^${DEVICE_ID}\r?$`, 'm'));
+      assert.equal(sessions.length, 1);
+      await first.quit();
+
+      const second = new Sketch(t, program, world);
+      await until(() => sessions.length === 2, 'another session');
+      await sessions[1].send('welcome back');
+      await second.sees(/^welcome back\r?$/m);
+      assert.doesNotMatch(second.stdout, question);
+      await second.quit();
+    },
+  );
+
+  arduinoTest(
+    'a wrong password of Wi-Fi is said, as on an esp8266, whose core has a word of its own for it',
+    async (t) => {
+      const program = await buildSketch('esp8266', join(ARDUINO, 'sketches/WrongPassword/WrongPassword.ino'));
+      const sketch = new Sketch(t, program, {});
+      await sketch.sees(/^Wi-Fi refused us: check its password\r?$/m);
+      await sketch.quit();
+    },
+  );
 }

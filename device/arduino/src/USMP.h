@@ -145,6 +145,8 @@ class USMPClient : public Print {
     bool send(const uint8_t *message, size_t length);
     bool send(const char *text);
     bool send(const String &text);
+    /** Text that stays in flash: `send(F("door opened"))`. */
+    bool send(const __FlashStringHelper *text);
 
     /** Messages that have come and wait for `read`. What `maintain()` has not received yet does not count. */
     int available() const;
@@ -331,6 +333,7 @@ class USMPClient : public Print {
     void transmit();
     bool readIn();
     bool mustCompute() const;
+    bool canSend(size_t length);
     bool sendNow(const uint8_t *message, size_t length);
     void sendQueued();
     void endSession();

@@ -415,10 +415,28 @@ void USMPClient::finishClosing()
 
 bool USMPClient::send(const uint8_t *message, size_t length)
 {
-    if (keyIsBad_) return fail(USMP_ERROR_KEY_TOO_SHORT, Detail::Key, keyLength_);
-    if (length > Config::maxMessage) return fail(USMP_ERROR_MESSAGE_TOO_LARGE, Detail::TooLong, length);
+    if (!canSend(length)) return false;
     if (queue_.count() == 0 && sendNow(message, length)) return true;
     return queue_.push(message, length) || fail(USMP_ERROR_BUSY, Detail::QueueFull, queue_.count());
+}
+
+/** The core takes messages from memory, so this one goes by way of the queue. */
+bool USMPClient::send(const __FlashStringHelper *text)
+{
+    PGM_P flash = reinterpret_cast<PGM_P>(text);
+    size_t length = flash == nullptr ? 0 : strlen_P(flash);
+    if (!canSend(length)) return false;
+    uint8_t *place = queue_.append(length);
+    if (place == nullptr) return fail(USMP_ERROR_BUSY, Detail::QueueFull, queue_.count());
+    if (length > 0) memcpy_P(place, flash, length);
+    sendQueued();
+    return true;
+}
+
+bool USMPClient::canSend(size_t length)
+{
+    if (keyIsBad_) return fail(USMP_ERROR_KEY_TOO_SHORT, Detail::Key, keyLength_);
+    return length <= Config::maxMessage || fail(USMP_ERROR_MESSAGE_TOO_LARGE, Detail::TooLong, length);
 }
 
 bool USMPClient::send(const char *text)

@@ -186,7 +186,9 @@ class KeyStore {
 #else
     bool open()
     {
+#if defined(ARDUINO_ARCH_ESP8266) || defined(ARDUINO_ARCH_RP2040)
         if (EEPROM.length() == 0) EEPROM.begin((size_t)address_ + sizeof(Record));
+#endif
         return EEPROM.length() >= (size_t)address_ + sizeof(Record);
     }
 

@@ -85,17 +85,23 @@ export async function remember(t, listen, options = { psk: KEY }) {
 export class Sketch extends Program {
   /**
    * @param {import('node:test').TestContext} t @param {string} program
-   * @param {{ port?: number, line?: number, under?: string[] }} world `port` of the server, `line` of a serial+tcp listener, `under`
-   *   a program that runs it, such as valgrind
+   * @param {{ port?: number, line?: number, nvs?: string, under?: string[] }} world `port` of the server, `line` of a serial+tcp
+   *   listener, `nvs` a file that keeps what the sketch stores, `under` a program that runs it, such as valgrind
    */
-  constructor(t, program, { port = 0, line, under = [] }) {
+  constructor(t, program, { port = 0, line, nvs, under = [] }) {
     const [file, ...args] = [...under, program];
     const env = {
       SHIM_SERVER: String(port),
       ...(line === undefined ? {} : { SHIM_LINE: String(line) }),
+      ...(nvs === undefined ? {} : { SHIM_NVS: nvs }),
       ASAN_OPTIONS: 'detect_leaks=1',
     };
     super(t, file, args, { env });
+  }
+
+  /** What a person types into the serial monitor during setup(). @param {string} line */
+  type(line) {
+    this.process.stdin.write(`${line}\n`);
   }
 
   /** @param {string} command */

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { USMPServer } from '../../../packages/usmp/dist/index.js';
 import { isProgram } from '../../../scripts/debian.js';
 import { ARDUINO_PART, SIZE_FILE } from '../../firmware/size.js';
-import { bridge, buildForMega, Mega } from './mega.js';
+import { bridge, buildForMega, Mega, seeded } from './mega.js';
 import { example } from './workshop.js';
 
 /** Of the ATmega2560, without the boot loader. */
@@ -47,7 +47,7 @@ async function stackOf(simulator, firmware) {
   });
   await server.listen();
   const port = Number(/:(\d+)$/.exec(server.urls[0])?.[1]);
-  const board = new Mega({ after: () => {} }, simulator, firmware, port);
+  const board = new Mega({ after: () => {} }, simulator, firmware, port, seeded());
   await opened;
   const { stack } = await board.switchOff();
   await server.close({ timeout: 0 });

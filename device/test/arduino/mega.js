@@ -124,15 +124,30 @@ export async function bridge() {
   return program;
 }
 
+/** What a board keeps in EEPROM when it has a seed, but no id yet. */
+export function seeded() {
+  return `5532${randomBytes(32).toString('hex')}000000000000`;
+}
+
 /** A board that runs. */
 export class Mega extends Program {
   /**
    * @param {Pick<import('node:test').TestContext, 'after'>} t @param {string} simulator @param {Firmware} firmware
-   * @param {number} port of a serial+tcp listener @param {boolean} isNew without a seed in its EEPROM
+   * @param {number} port of a serial+tcp listener @param {string} [kept] in its EEPROM; without it the board is new
    */
-  constructor(t, simulator, firmware, port, isNew = false) {
-    const seed = isNew ? [] : [randomBytes(32).toString('hex')];
-    super(t, simulator, [firmware.elf, String(port), ...seed], { lifetime: 150_000 });
+  constructor(t, simulator, firmware, port, kept) {
+    const args = [firmware.elf, String(port), ...(kept === undefined ? [] : [kept])];
+    super(t, simulator, args, { lifetime: 150_000 });
+  }
+
+  /**
+   * When the first byte went out, if it did: milliseconds of its own time, and 40 bytes of EEPROM.
+   *
+   * @returns {{ time: number, kept: string } | undefined}
+   */
+  get first() {
+    const report = /^@first (\d+) ms, kept (\w+)$/m.exec(this.stdout);
+    return report === null ? undefined : { time: Number(report[1]), kept: report[2] };
   }
 
   /** Switches it off. @returns what it took: milliseconds of its own time, and bytes of stack */

@@ -2,9 +2,10 @@
  * An ATmega2560 at 16 MHz that runs a program: its UART0 is this program's output, its UART1 a TCP connection, such as to a
  * `serial+tcp` listener. It ends when its input ends, and reports what the program took.
  *
- *   simavr_bridge PROGRAM.elf PORT [SEED]
+ *   simavr_bridge PROGRAM.elf PORT [KEPT]
  *
- * SEED, 64 hexadecimal digits, is laid into EEPROM as an earlier start would have left it.
+ * KEPT, 80 hexadecimal digits, is laid into EEPROM as an earlier start has left it. What is there when the chip sends its first byte is
+ * reported.
  *
  * The chip runs as fast as it can be simulated, but after it has sent something a millisecond of its time takes at least one of the
  * world's for a while, so that the other end has time to answer.
@@ -43,9 +44,11 @@
 #define WATCHDOG_VECTOR 12
 
 /** Where `USMP_EEPROM_ADDRESS` is: the last 40 bytes of 4,096. */
-#define KEPT_AT (4096u - 40u)
+#define KEPT 40u
+#define KEPT_AT (4096u - KEPT)
 
 typedef struct bridge {
+    avr_t *avr;
     int socket;
     avr_irq_t *input;
     /** The chip's receiver has room. */
@@ -80,12 +83,22 @@ static void print_byte(avr_irq_t *irq, uint32_t value, void *user)
     if (value == '\n') fflush(stdout);
 }
 
+static void report_first(avr_t *avr)
+{
+    avr_eeprom_desc_t place = {.ee = NULL, .offset = KEPT_AT, .size = KEPT};
+    printf("\n@first %llu ms, kept ", (unsigned long long)(avr->cycle / CYCLES_A_MS));
+    avr_ioctl(avr, AVR_IOCTL_EEPROM_GET, &place);
+    for (unsigned i = 0; i < KEPT; i++) printf("%02x", place.ee[i]);
+    printf("\n");
+    fflush(stdout);
+}
+
 static void send_byte(avr_irq_t *irq, uint32_t value, void *user)
 {
     bridge_t *bridge = user;
     uint8_t byte = (uint8_t)value;
     (void)irq;
-    bridge->out++;
+    if (bridge->out++ == 0) report_first(bridge->avr);
     bridge->has_sent = true;
     if (send(bridge->socket, &byte, 1, MSG_NOSIGNAL) != 1) bridge->socket = -1;
 }
@@ -155,14 +168,14 @@ static avr_cycle_count_t tick(avr_t *avr, avr_cycle_count_t when, void *user)
     return when + WATCHDOG_CYCLES + (avr_cycle_count_t)(random() % WATCHDOG_JITTER);
 }
 
-static void lay_seed(avr_t *avr, const char *digits)
+static void lay(avr_t *avr, const char *digits)
 {
-    uint8_t kept[40] = {'U', '2'};
+    uint8_t kept[KEPT];
     avr_eeprom_desc_t place = {.ee = kept, .offset = KEPT_AT, .size = sizeof kept};
-    for (int i = 0; i < 32; i++) {
+    for (unsigned i = 0; i < KEPT; i++) {
         unsigned byte;
-        if (sscanf(digits + 2 * i, "%2x", &byte) != 1) fail("SEED");
-        kept[2 + i] = (uint8_t)byte;
+        if (sscanf(digits + 2 * i, "%2x", &byte) != 1) fail("KEPT");
+        kept[i] = (uint8_t)byte;
     }
     /* It says -2 where it refuses, and -1 where it has done it. */
     if (avr_ioctl(avr, AVR_IOCTL_EEPROM_SET, &place) == -2) fail("EEPROM");
@@ -182,7 +195,7 @@ int main(int argc, char **argv)
     static bridge_t bridge;
     elf_firmware_t firmware = {0};
     if (argc < 3) {
-        fprintf(stderr, "usage: simavr_bridge PROGRAM.elf PORT [SEED]\n");
+        fprintf(stderr, "usage: simavr_bridge PROGRAM.elf PORT [KEPT]\n");
         return 2;
     }
     if (elf_read_firmware(argv[1], &firmware) != 0) fail(argv[1]);
@@ -193,8 +206,9 @@ int main(int argc, char **argv)
     avr_load_firmware(avr, &firmware);
     avr->frequency = CLOCK;
     avr->log = LOG_ERROR;
-    if (argc > 3) lay_seed(avr, argv[3]);
+    if (argc > 3) lay(avr, argv[3]);
 
+    bridge.avr = avr;
     bridge.socket = connect_to(argv[2]);
     bridge.ready = true;
     bridge.input = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('1'), UART_IRQ_INPUT);

@@ -19,8 +19,8 @@
 #error "USMP: the Mbed cores are not supported; for an RP2040 choose the core of Earle Philhower (rp2040)"
 
 #elif defined(ARDUINO_ARCH_ESP32)
-/* PSA Crypto of the Mbed TLS that is part of the core. */
-#if !defined(USMP_CRYPTO_BEARSSL) && !defined(USMP_CRYPTO_PSA) && !defined(USMP_CRYPTO_MBEDTLS)
+/* PSA Crypto of the Mbed TLS that is part of the core. A core of your own without PSA: -DUSMP_CRYPTO_MBEDTLS. */
+#if !defined(USMP_CRYPTO_MBEDTLS)
 #define USMP_CRYPTO_PSA
 #endif
 

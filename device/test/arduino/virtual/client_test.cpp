@@ -170,6 +170,46 @@ static void messages()
         CHECK(bed.client.available() == 0);
         CHECK(bed.text() == "");
     });
+    test("text in flash goes in order with the others, at once or from the queue", [] {
+        Bed bed;
+        CHECK(bed.client.send("first"));
+        CHECK(bed.client.send(F("second, in flash")));
+        CHECK(bed.open());
+        CHECK(bed.until([&] { return bed.server.received.size() == 2; }));
+        CHECK(bed.client.send(F("third, in flash")));
+        CHECK(bed.client.queued() == 0);
+        CHECK(bed.client.send(F("")));
+        bed.pass(500);
+        std::vector<std::string> expected = {"first", "second, in flash", "third, in flash", ""};
+        CHECK(bed.server.received == expected);
+
+        static const std::string tooLong(453, 'x');
+        CHECK(!bed.client.send(reinterpret_cast<const __FlashStringHelper *>(tooLong.c_str())));
+        CHECK(errorOf(bed.client) == "message is 453 bytes, at most 452");
+        bed.server.isStuck = true;
+        int taken = 0;
+        while (bed.client.send(F("0123456789 0123456789 0123456789 0123456789"))) taken++;
+        CHECK(bed.client.lastError() == USMP_ERROR_BUSY);
+        bed.server.isStuck = false;
+        CHECK(bed.until([&] { return bed.server.received.size() == 4u + (unsigned)taken; }));
+    });
+    test("a line end alone sends what was gathered, whatever kind it is", [] {
+        Bed bed;
+        CHECK(bed.open());
+        bed.client.print("unix");
+        bed.client.print("\n");
+        bed.client.print("dos");
+        bed.client.write((const uint8_t *)"\r\n", 2);
+        bed.client.print(F("flash"));
+        bed.client.println();
+        bed.client.print('c');
+        bed.client.print(1);
+        bed.client.print(String("s"));
+        bed.client.write('\n');
+        bed.pass(500);
+        std::vector<std::string> expected = {"unix", "dos", "flash", "c1s"};
+        CHECK(bed.server.received == expected);
+    });
     test("a String has all bytes of its message", [] {
         Bed bed;
         CHECK(bed.open());
@@ -620,6 +660,21 @@ static void overClients()
         bed.server.breakOff();
         CHECK(bed.until([&] { return bed.server.sessions == 2; }));
         CHECK(bed.client.close());
+    });
+    test("over a client that needs Wi-Fi, which the library joins, and joins again", [] {
+        Bed bed;
+        WiFiClient other;
+        CHECK(bed.client.beginAsync(USMP::Over(other, "192.168.1.100").wifi("SSID", "password")));
+        CHECK(bed.until([&] { return bed.client.connected(); }));
+        CHECK(shimJoins == 1);
+        shimAir = false;
+        CHECK(bed.until([&] { return !bed.client.connected(); }));
+        bed.server.breakOff();
+        shimAir = true;
+        CHECK(bed.until([&] { return bed.client.connected() && bed.server.sessions == 2; }));
+        shimForgetWifi();
+        CHECK(!bed.client.begin(USMP::Over(other).wifi("nowhere"), 500));
+        CHECK(errorOf(bed.client) == "no Wi-Fi of that name in reach");
     });
     test("over a client that the sketch connects: a session each time that it is", [] {
         Bed bed;

@@ -52,6 +52,8 @@ constexpr uint32_t wifiPatience = USMP_WIFI_PATIENCE;
  */
 #if defined(USMP_CRYPTO_PSA)
 constexpr size_t fixedSize = 352;
+#elif defined(USMP_CRYPTO_MBEDTLS)
+constexpr size_t fixedSize = 1312;
 #elif defined(__AVR__)
 constexpr size_t fixedSize = 930;
 #else

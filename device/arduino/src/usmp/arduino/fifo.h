@@ -28,14 +28,22 @@ template <size_t SIZE> class Fifo {
     /** @return false, and nothing is changed, when there is no room */
     bool push(const uint8_t *message, size_t length)
     {
-        if (!fits(length)) return false;
+        uint8_t *place = append(length);
+        if (place != nullptr && length > 0) memcpy(place, message, length);
+        return place != nullptr;
+    }
+
+    /** @return where the caller puts the bytes of a new message; null, and nothing is changed, when there is no room */
+    uint8_t *append(size_t length)
+    {
+        if (!fits(length)) return nullptr;
         if (end_ + length + overhead > SIZE) moveToFront();
         bytes_[end_] = (uint8_t)(length >> 8);
         bytes_[end_ + 1] = (uint8_t)length;
-        if (length > 0) memcpy(bytes_ + end_ + overhead, message, length);
+        uint8_t *place = bytes_ + end_ + overhead;
         end_ = (uint16_t)(end_ + overhead + length);
         count_++;
-        return true;
+        return place;
     }
 
     /** The oldest message; to be asked for only when there is one. */

@@ -40,10 +40,25 @@ void Link::beginNetwork(uint32_t now)
 
 bool Link::networkIsUp(uint32_t now)
 {
-    if (!isOurs() && transport_.client_->connected() == 0) {
-        obstacle_ = Obstacle::NotConnected;
-        return false;
-    }
+    if (!wifiIsUp(now)) return false;
+    if (isOurs() || transport_.client_->connected() != 0) return true;
+    obstacle_ = Obstacle::NotConnected;
+    return false;
+}
+
+#if USMP_WIFI_BOARD
+/** The core of the ESP8266 tells a wrong password from other reasons. */
+static bool isRefusal(int status)
+{
+#if defined(ARDUINO_ARCH_ESP8266)
+    if (status == WL_WRONG_PASSWORD) return true;
+#endif
+    return status == WL_CONNECT_FAILED;
+}
+#endif
+
+bool Link::wifiIsUp(uint32_t now)
+{
     if (!joins()) return true;
 #if USMP_WIFI_BOARD
     auto status = WiFi.status();
@@ -52,7 +67,7 @@ bool Link::networkIsUp(uint32_t now)
         return true;
     }
     if (status == WL_NO_SSID_AVAIL) obstacle_ = Obstacle::NoSuchWifi;
-    else obstacle_ = status == WL_CONNECT_FAILED ? Obstacle::WifiRefused : Obstacle::NoWifi;
+    else obstacle_ = isRefusal(status) ? Obstacle::WifiRefused : Obstacle::NoWifi;
     if (now - networkSince_ >= Config::wifiPatience) {
         WiFi.disconnect();
         beginNetwork(now);

@@ -60,6 +60,7 @@ class Link {
 
     Client *client();
     bool joins() const;
+    bool wifiIsUp(uint32_t now);
     bool findServer();
     bool openTCP();
     bool openUDP();

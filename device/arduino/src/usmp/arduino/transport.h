@@ -166,6 +166,15 @@ template <bool AVAILABLE> class OverTransport : public NetworkTransport {
     {
         client_ = &client;
     }
+
+    /** As of TCP, for a client that uses the Wi-Fi of the board, such as WiFiClientSecure. */
+    template <typename Text> OverTransport &wifi(Text ssid, const char *password = nullptr)
+    {
+        static_assert(Config::hasWifi || sizeof(Text) == 0, "this board has no Wi-Fi that the library knows: the sketch joins it");
+        ssid_ = ssid;
+        password_ = password;
+        return *this;
+    }
 };
 
 template <> class OverTransport<false> : public Transport {

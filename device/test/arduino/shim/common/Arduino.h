@@ -23,10 +23,30 @@
 #define A0 14
 #define DEFAULT 1
 #define EXTERNAL 0
+#define INTERNAL 3
+#define INTERNAL1V1 2
+#define CHANGE 1
+#define SERIAL 0
+#define DISPLAY 1
+#define LSBFIRST 0
 #define PI 3.14159
+#define EULER 2.71828
+#define F_CPU 16000000UL
+#define B0 0
+#define B1 1
+#define interrupts() ((void)0)
+#define noInterrupts() ((void)0)
+#define sei() ((void)0)
+#define cli() ((void)0)
+#define _BV(bit) (1 << (bit))
+#define PORT 0x41004400UL
+#define RNG 0x50060800UL
 #define PROGMEM
+#define PGM_P const char *
 #define PSTR(text) (text)
 #define pgm_read_byte(address) (*(const uint8_t *)(address))
+#define memcpy_P(to, from, length) memcpy((to), (from), (length))
+#define strlen_P(text) strlen((text))
 #define lowByte(w) ((uint8_t)((w) & 0xff))
 #define highByte(w) ((uint8_t)((w) >> 8))
 #define bit(b) (1UL << (b))
@@ -37,6 +57,10 @@
 #define round(x) ((x) >= 0 ? (long)((x) + 0.5) : (long)((x)-0.5))
 #define constrain(amt, low, high) ((amt) < (low) ? (low) : ((amt) > (high) ? (high) : (amt)))
 #define sq(x) ((x) * (x))
+#define radians(deg) ((deg)*PI / 180)
+#define degrees(rad) ((rad)*180 / PI)
+#define bitSet(value, bit) ((value) |= (1UL << (bit)))
+#define word(...) ((uint16_t)(__VA_ARGS__))
 
 typedef bool boolean;
 typedef uint8_t byte;
@@ -56,7 +80,7 @@ void loop();
 
 class HardwareSerial : public Stream {
   public:
-    /** @param port of this machine that it is connected to; 0 for the console */
+    /** The console is this program's output, and its input until setup() is over; else see `shimConnectLine`. */
     explicit HardwareSerial(bool isConsole) : isConsole_(isConsole)
     {
     }

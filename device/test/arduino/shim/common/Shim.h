@@ -37,6 +37,9 @@ void shimForgetWifi();
 
 bool shimIsReadable(int file);
 
+/** setup() is over: what comes in on the input is for main.cpp, no longer typed into the console. */
+extern bool shimLoops;
+
 /** The other end of Serial1: a `serial+tcp` listener at the port that SHIM_LINE names. @return -1 for none */
 int shimConnectLine();
 

@@ -5,7 +5,18 @@
 #include "Client.h"
 #include "Udp.h"
 
+#if defined(ARDUINO_ARCH_ESP8266)
+typedef enum {
+    WL_IDLE_STATUS = 0,
+    WL_NO_SSID_AVAIL = 1,
+    WL_CONNECTED = 3,
+    WL_CONNECT_FAILED = 4,
+    WL_WRONG_PASSWORD = 6,
+    WL_DISCONNECTED = 7
+} wl_status_t;
+#else
 typedef enum { WL_IDLE_STATUS = 0, WL_NO_SSID_AVAIL = 1, WL_CONNECTED = 3, WL_CONNECT_FAILED = 4, WL_DISCONNECTED = 6 } wl_status_t;
+#endif
 typedef enum { WIFI_OFF = 0, WIFI_STA = 1 } WiFiMode_t;
 
 /** TCP that goes to the server of the test, whatever address is asked for. */

@@ -1,6 +1,6 @@
 /**
- * The program around a sketch. It obeys lines on its input: `air off`, `air on`, `server PORT`, `report`, `quit`, and ends when the
- * input does. Its own words begin with @.
+ * The program around a sketch. When setup() is over, it obeys lines on its input: `air off`, `air on`, `server PORT`, `report`, `quit`,
+ * and ends when the input does. Its own words begin with @.
  */
 #include "Shim.h"
 
@@ -41,6 +41,7 @@ int main()
     const char *server = getenv("SHIM_SERVER");
     if (server != nullptr) shimServer = (uint16_t)atoi(server);
     setup();
+    shimLoops = true;
     while (obey()) {
         uint32_t began = (uint32_t)micros();
         loop();

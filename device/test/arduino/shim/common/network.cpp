@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -267,6 +268,9 @@ wl_status_t ShimWiFi::status()
 {
     if (!joining) return WL_IDLE_STATUS;
     if (absent) return WL_NO_SSID_AVAIL;
+#if defined(ARDUINO_ARCH_ESP8266)
+    if (refused) return WL_WRONG_PASSWORD;
+#endif
     if (refused) return WL_CONNECT_FAILED;
     if (!shimAir) {
         wasUp = false;
@@ -335,12 +339,23 @@ int WiFiClass::hostByName(const char *host, IPAddress &address)
     return lookUp(host, address);
 }
 
-/* One value is enough. */
+/* One value is enough. In the file that SHIM_NVS names it outlives the program. */
 static uint8_t stored[256];
 static size_t storedLength = 0;
 
+static FILE *openStored(const char *mode)
+{
+    const char *path = getenv("SHIM_NVS");
+    return path == nullptr ? nullptr : fopen(path, mode);
+}
+
 bool Preferences::begin(const char *, bool readOnly, const char *)
 {
+    FILE *file = openStored("rb");
+    if (file != nullptr) {
+        storedLength = fread(stored, 1, sizeof stored, file);
+        fclose(file);
+    }
     open_ = true;
     readOnly_ = readOnly;
     return !readOnly || storedLength > 0;
@@ -362,6 +377,11 @@ size_t Preferences::putBytes(const char *, const void *value, size_t length)
     if (!open_ || readOnly_ || length > sizeof stored) return 0;
     memcpy(stored, value, length);
     storedLength = length;
+    FILE *file = openStored("wb");
+    if (file != nullptr) {
+        fwrite(stored, 1, length, file);
+        fclose(file);
+    }
     return length;
 }
 
