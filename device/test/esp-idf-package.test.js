@@ -6,7 +6,7 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import * as peers from '../../scripts/peers.js';
+import { idfPython } from '../../scripts/peers.js';
 import { findTools } from '../../scripts/toolchain.js';
 import {
   build,
@@ -23,22 +23,13 @@ import {
 
 const run = promisify(execFile);
 const tools = await findTools('analysis');
-/** Espressif's tools take half a minute to install: `npm run test:long` has it. */
-const LONG = Boolean(process.env.USMP_LONG);
-const python = LONG ? await findPython() : undefined;
+const python = await idfPython();
 const NO_PYTHON = "Espressif's tools from PyPI are missing (node scripts/peers.js, or USMP_IDF_PYTHON)";
 
 const EXAMPLES = ['basic', 'sensor_deep_sleep'];
 
-/** @returns {Promise<string | undefined>} */
-async function findPython() {
-  if ('idfPython' in peers) return /** @type {() => Promise<string | undefined>} */ (peers.idfPython)();
-  return process.env.USMP_IDF_PYTHON;
-}
-
 /** A test that needs them. Without, it is skipped loudly; under `CI=true`, where nothing may be left out, it fails. */
 function testWithPython(/** @type {string} */ promise, /** @type {import('node:test').TestFn} */ body) {
-  if (!LONG) return;
   test(promise, { timeout: 120_000 }, async (t) => {
     if (python !== undefined) return body(t, () => {});
     assert.notEqual(process.env.CI, 'true', NO_PYTHON);
@@ -143,6 +134,9 @@ describe('the package of the ESP-IDF component', () => {
     },
   );
 
+  /** Parts of Mbed TLS that Kconfig switches on. */
+  const PARTS = ['ECP_C', 'ECDH_C', 'ECP_DP_CURVE25519_ENABLED', 'AES_C', 'GCM_C'];
+
   testWithPython('Kconfig keeps to the rules, and says what the tests are built with', async () => {
     const files = ['Kconfig', ...EXAMPLES.map((name) => `examples/${name}/main/Kconfig.projbuild`)];
     const root = join(place.folder, 'Kconfig');
@@ -158,9 +152,7 @@ describe('the package of the ESP-IDF component', () => {
       root,
       [
         'mainmenu "ESP-IDF"\nconfig IDF_TARGET_LINUX\n    bool\n    default y\n',
-        ...['ECP_C', 'ECDH_C', 'ECP_DP_CURVE25519_ENABLED', 'GCM_C'].map(
-          (name) => `config MBEDTLS_${name}\n    bool "mbedTLS"\n    default n\n`,
-        ),
+        ...PARTS.map((name) => `config MBEDTLS_${name}\n    bool "mbedTLS"\n    default n\n`),
         `source "${join(COMPONENT, 'Kconfig')}"\n`,
       ].join(''),
     );
@@ -169,8 +161,7 @@ describe('the package of the ESP-IDF component', () => {
       ...['--output', 'json', settings],
     ]);
     const values = JSON.parse(await readFile(settings, 'utf8'));
-    for (const name of ['ECP_C', 'ECDH_C', 'ECP_DP_CURVE25519_ENABLED', 'GCM_C'])
-      assert.equal(values[`MBEDTLS_${name}`], true, name);
+    for (const name of PARTS) assert.equal(values[`MBEDTLS_${name}`], true, name);
     for (const [name, value] of Object.entries(DEFAULTS)) {
       const said = typeof value === 'string' ? JSON.parse(value) : value;
       assert.equal(values[name] === true ? 1 : values[name], said, name);
@@ -221,6 +212,14 @@ test('the example of the README compiles as printed', {
     await run(tools.gcc, [...options, '-fsyntax-only', join(folder, 'example.c')]);
   } finally {
     await remove();
+  }
+});
+
+test('links of the README do not lead out of the package', async () => {
+  for (const file of ['README.md', ...EXAMPLES.map((name) => `examples/${name}/README.md`)]) {
+    const text = await readFile(join(COMPONENT, file), 'utf8');
+    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)/g))
+      assert.ok(!join(dirname(file), link).startsWith('..'), `${file}: ${link}`);
   }
 });
 

@@ -197,6 +197,30 @@ describe('the ESP-IDF component', { skip, concurrency: 2 }, () => {
     });
   }
 
+  test('compiles as C23, as ESP-IDF does after 6.0', async () => {
+    const { sources, includes } = await partsOf(COMPONENT, DEVICE);
+    const options = await optionsFor(join(place.folder, 'c23'), includes, CHIP);
+    await run(tools.gcc, [...options, '-std=gnu2x', '-fsyntax-only', ...sources]);
+  });
+
+  test('says which part of Mbed TLS is switched off', async () => {
+    const { includes } = await partsOf(COMPONENT, DEVICE);
+    const options = await optionsFor(join(place.folder, 'parts'), includes, {});
+    const file = join(place.folder, 'parts.c');
+    const drive = join(COMPONENT, 'src/drive.c');
+    for (const [part, what] of [
+      ['PSA_WANT_ECC_MONTGOMERY_255', 'CURVE25519'],
+      ['PSA_WANT_ALG_GCM', 'GCM'],
+      ['PSA_WANT_ALG_HMAC', 'HMAC'],
+    ]) {
+      await writeFile(file, `#include <psa/crypto.h>\n#undef ${part}\n#include "${drive}"\n`);
+      await assert.rejects(
+        run(tools.gcc, [...options, '-fsyntax-only', file]),
+        new RegExp(`error: .*menuconfig, mbedTLS: switch on .*${what}`),
+      );
+    }
+  });
+
   for (const [name, config] of /** @type {const} */ ([
     ['Wi-Fi', { SOC_WIFI_SUPPORTED: 1, EXAMPLE_WIFI_SSID: '"network"', EXAMPLE_WIFI_PASSWORD: '"password"' }],
     ['a chip without Wi-Fi', {}],

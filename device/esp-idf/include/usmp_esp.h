@@ -170,7 +170,7 @@ typedef struct usmp_esp_config {
 
     /**
      * Who this device is, for the server; sent in clear. All zeros: the base MAC address of the chip; on the target linux a
-     * random id that is kept in NVS, as far as that is initialised.
+     * random id that is kept in NVS, as far as that is initialised, and lasts: ESP-IDF makes it anew in each run there.
      */
     uint8_t device_id[USMP_ESP_DEVICE_ID_LENGTH];
 
@@ -354,8 +354,8 @@ esp_err_t usmp_esp_send(usmp_esp_handle_t handle, const void *data, size_t lengt
 esp_err_t usmp_esp_flush(usmp_esp_handle_t handle, uint32_t timeout);
 
 /**
- * Sends a PING; USMP_ESP_EVENT_PONG tells how long the answer took. At most 8 a second: servers may close a session that pings
- * more often.
+ * Sends a PING, unless one is under way; USMP_ESP_EVENT_PONG tells how long the answer took. At most 8 a second: servers may
+ * close a session that pings more often.
  *
  * @return ESP_OK; ESP_ERR_INVALID_STATE: no session is open; ESP_ERR_INVALID_ARG
  */

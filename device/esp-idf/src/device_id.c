@@ -45,6 +45,8 @@ esp_err_t device_id_default(uint8_t id[USMP_ESP_DEVICE_ID_LENGTH], const char *n
     /* Chips with IEEE 802.15.4 may tell 8 bytes, of which the first 6 are the address. */
     uint8_t mac[8] = {0};
     esp_err_t result = esp_base_mac_addr_get(mac);
+    /* ESP-IDF 5.0 knows it only once somebody has set it, as Wi-Fi does. */
+    if (result != ESP_OK) result = esp_efuse_mac_get_default(mac);
     memcpy(id, mac, USMP_ESP_DEVICE_ID_LENGTH);
     return result;
 }

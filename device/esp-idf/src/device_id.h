@@ -4,7 +4,7 @@
 
 #include "usmp_esp.h"
 
-/** The base MAC address; on the target linux a random one that is kept in this namespace of NVS. */
+/** The base MAC address; on the target linux a random one that is kept in this namespace of NVS, as long as that lasts. */
 esp_err_t device_id_default(uint8_t id[USMP_ESP_DEVICE_ID_LENGTH], const char *nvs_namespace);
 
 #endif

@@ -3,27 +3,51 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/lock.h>
 
 #include "clock.h"
 #include "handle.h"
+#include "usmp/crypto.h"
 
 /*
  * PSA Crypto has state of its own: a table of keys that only one task at a time may use, unless Mbed TLS is built with
  * MBEDTLS_THREADING_C, and a beginning that older releases do not protect even then. So connections compute one after the
- * other; other users of PSA in the program are not held back by this.
+ * other; other users of PSA in the program are not held back by this. The locks of <sys/lock.h> would do on chips, but are
+ * empty on the target linux.
  */
 #if defined(USMP_CRYPTO_PSA)
-static _lock_t crypto_lock;
+#if !defined(PSA_WANT_ALG_ECDH) || !defined(PSA_WANT_ECC_MONTGOMERY_255)
+#error "menuconfig, mbedTLS: switch on ECDH and the curve CURVE25519"
+#endif
+#if !defined(PSA_WANT_ALG_GCM) || !defined(PSA_WANT_KEY_TYPE_AES)
+#error "menuconfig, mbedTLS: switch on AES and GCM"
+#endif
+#if !defined(PSA_WANT_ALG_HMAC) || !defined(PSA_WANT_ALG_SHA_256)
+#error "menuconfig, mbedTLS: switch on SHA-256 and HMAC"
+#endif
+
+/** Made by the first connection, for all: whoever claims it makes it, others wait for that. */
+static SemaphoreHandle_t crypto_mutex(void)
+{
+    static SemaphoreHandle_t mutex;
+    static StaticSemaphore_t memory;
+    static uint32_t claimed;
+    uint32_t nobody = 0;
+    SemaphoreHandle_t made = __atomic_load_n(&mutex, __ATOMIC_ACQUIRE);
+    if (made != NULL) return made;
+    if (__atomic_compare_exchange_n(&claimed, &nobody, 1u, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        __atomic_store_n(&mutex, xSemaphoreCreateMutexStatic(&memory), __ATOMIC_RELEASE);
+    while ((made = __atomic_load_n(&mutex, __ATOMIC_ACQUIRE)) == NULL) vTaskDelay(1);
+    return made;
+}
 
 static void crypto_begin(void)
 {
-    _lock_acquire(&crypto_lock);
+    (void)xSemaphoreTake(crypto_mutex(), portMAX_DELAY);
 }
 
 static void crypto_end(void)
 {
-    _lock_release(&crypto_lock);
+    (void)xSemaphoreGive(crypto_mutex());
 }
 #else
 static void crypto_begin(void)
@@ -93,23 +117,23 @@ static void confirm(usmp_esp_handle_t handle, uint32_t sent)
 }
 
 /**
- * A PONG proves that everything arrived which was sent before its PING. When that was is known where `rtt` is: then only one
- * PING was under way. One that was sealed since we asked for it, or later than the last message, tells enough.
+ * A PONG proves that everything arrived which was sent before its PING. When that was is known where `rtt` is: then it is the
+ * last one under way. One that was sealed since we asked for it, or later than the last message, tells enough.
  */
 static void take_pong(usmp_esp_handle_t handle, const usmp_event_t *from)
 {
     usmp_esp_event_t *event = new_event(handle, USMP_ESP_EVENT_PONG);
     event->rtt = from->rtt;
-    uint32_t sent_at = clock_now() - from->rtt;
+    uint32_t sent_at = handle->input_at - from->rtt;
+    /* One that cannot be measured is that of an earlier PING, of a change of keys for instance: ours is still to come. */
     bool measured = from->rtt != USMP_NEVER;
-    bool asked = handle->pinging && (int32_t)(sent_at - handle->ping_asked_at) >= 0;
+    bool asked = measured && handle->pinging && (int32_t)(sent_at - handle->ping_asked_at) >= 0;
 
     lock(handle);
     handle->info.rtt = from->rtt;
     if (measured && (int32_t)(sent_at - handle->last_sent_at) > 0) confirm(handle, handle->info.sent);
-    else if (measured && asked) confirm(handle, handle->sent_before_ping);
+    else if (asked) confirm(handle, handle->sent_before_ping);
     unlock(handle);
-    /* One that cannot be measured is that of an earlier PING: ours is still to come. */
     if (asked) handle->pinging = false;
     deliver(handle, event);
 }
@@ -184,9 +208,10 @@ static bool take_event(usmp_esp_handle_t handle)
 
 /* ── What is to be sent ──────────────────────────────────────────────────────────────────────────────────────────── */
 
+/** One at a time: the core measures no more than the last of those under way, and counts only so many. */
 static void ask_for_pong(usmp_esp_handle_t handle)
 {
-    if (usmp_ping(&handle->usmp) != USMP_OK || handle->pinging) return;
+    if (handle->pinging || usmp_ping(&handle->usmp) != USMP_OK) return;
     handle->pinging = true;
     handle->ping_asked_at = clock_now();
     lock(handle);
@@ -310,8 +335,9 @@ static bool read_in(usmp_esp_handle_t handle)
         handle->input_end = (size_t)count;
     }
     crypto_begin();
+    handle->input_at = clock_now();
     handle->input_start += usmp_handle_input(&handle->usmp, handle->input + handle->input_start,
-                                             handle->input_end - handle->input_start, clock_now());
+                                             handle->input_end - handle->input_start, handle->input_at);
     crypto_end();
     return true;
 }

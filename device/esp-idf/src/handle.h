@@ -90,6 +90,8 @@ struct usmp_esp {
     uint32_t ping_asked_at;
     uint32_t sent_before_ping;
     uint32_t last_sent_at;
+    /** When the core was last given bytes. */
+    uint32_t input_at;
     /** Bytes that have come and that the core has not taken yet. */
     size_t input_start;
     size_t input_end;

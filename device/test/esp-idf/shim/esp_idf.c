@@ -80,8 +80,15 @@ int64_t esp_timer_get_time(void)
     return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
-/** Eight bytes, as on chips with IEEE 802.15.4. */
+/** As in ESP-IDF 5.0, where nobody has set it. */
 esp_err_t esp_base_mac_addr_get(uint8_t *mac)
+{
+    (void)mac;
+    return ESP_ERR_INVALID_MAC;
+}
+
+/** Eight bytes, as on chips with IEEE 802.15.4. */
+esp_err_t esp_efuse_mac_get_default(uint8_t *mac)
 {
     memcpy(mac, (const uint8_t[]){0x40, 0x4c, 0xca, 0x12, 0x34, 0x56, 0xff, 0xfe}, 8);
     return ESP_OK;

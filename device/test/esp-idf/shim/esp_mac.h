@@ -6,5 +6,6 @@
 #include "esp_err.h"
 
 esp_err_t esp_base_mac_addr_get(uint8_t *mac);
+esp_err_t esp_efuse_mac_get_default(uint8_t *mac);
 
 #endif

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/lock.h>
 #include <time.h>
 
 #include "freertos/FreeRTOS.h"
@@ -187,25 +186,4 @@ BaseType_t xSemaphoreGive(SemaphoreHandle_t semaphore)
 void vSemaphoreDelete(SemaphoreHandle_t semaphore)
 {
     deinit(semaphore);
-}
-
-static pthread_mutex_t all_locks = PTHREAD_MUTEX_INITIALIZER;
-
-void _lock_acquire(_lock_t *lock)
-{
-    pthread_mutex_lock(&all_locks);
-    if (lock->lock == NULL) {
-        pthread_mutex_t *mutex = malloc(sizeof *mutex);
-        if (mutex == NULL) abort();
-        pthread_mutex_init(mutex, NULL);
-        lock->lock = mutex;
-    }
-    pthread_mutex_t *mutex = lock->lock;
-    pthread_mutex_unlock(&all_locks);
-    pthread_mutex_lock(mutex);
-}
-
-void _lock_release(_lock_t *lock)
-{
-    pthread_mutex_unlock(lock->lock);
 }

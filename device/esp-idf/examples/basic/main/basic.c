@@ -34,7 +34,7 @@ static void on_event(const usmp_esp_event_t *event)
     }
 }
 
-/** On the target linux it is as good without: it keeps the device's id from run to run. */
+/** Wi-Fi needs it, and a key that is kept there. */
 static void start_nvs(void)
 {
     esp_err_t result = nvs_flash_init();
