@@ -38,7 +38,7 @@ export interface DeviceCounters {
 
 /** What may be known of a key. */
 export interface KeyFacts {
-  /** The first 8 bytes of SHA-256 over device id and key, hexadecimal: enough to tell keys apart. */
+  /** 16 hexadecimal digits that tell the keys of a device apart, and nothing else about them. */
   readonly fingerprint: string;
   readonly createdAt: number;
   readonly usedAt: number | undefined;

@@ -123,6 +123,11 @@ export class CommitQueue {
     });
   }
 
+  /** Has what waits stored at the end of this turn of the event loop; while the storage fails, at the next attempt. */
+  hurry(): void {
+    if (this.#failure === undefined) this.#immediate ??= setImmediate(() => this.flush());
+  }
+
   /** Stores all that waits, at once. */
   flush(): void {
     clearTimeout(this.#timer);

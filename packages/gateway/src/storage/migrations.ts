@@ -91,9 +91,11 @@ export const MIGRATIONS: readonly string[] = [
     session TEXT,
     request TEXT
   ) STRICT;
-  CREATE INDEX messages_by_device ON messages (device, id);
+  -- By device within each 4,096 ids (ID_BLOCK): new messages of all devices then change the same few pages, and not one
+  -- for each device; a reader of one device looks into one block after the other.
+  CREATE INDEX messages_by_device ON messages (id >> 12, device, id);
   CREATE INDEX messages_queued ON messages (device, id) WHERE state = 1;
-  CREATE INDEX messages_unconfirmed ON messages (device, id) WHERE state = 2;
+  CREATE INDEX messages_in_flight ON messages (id) WHERE state = 2 AND redeliver = 1;
   CREATE INDEX messages_expiring ON messages (expires_at) WHERE state = 1 AND expires_at IS NOT NULL;
   CREATE UNIQUE INDEX messages_by_request ON messages (device, request) WHERE request IS NOT NULL;
 

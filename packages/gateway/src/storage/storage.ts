@@ -26,6 +26,14 @@ export interface Statement<Row> {
   all(...values: Value[]): Row[];
 }
 
+/** Takes part in every transaction, such as running totals that are stored with what they count. */
+export interface TransactionPart {
+  /** The last to write in it; what it throws undoes the transaction. */
+  beforeCommit(): void;
+  committed(): void;
+  rolledBack(): void;
+}
+
 /**
  * One database, one connection, all calls synchronous.
  *
@@ -40,6 +48,7 @@ export class Storage {
   readonly folder: string;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Statement<unknown>>();
+  readonly #parts: TransactionPart[] = [];
   #durability: Durability | undefined;
   #inTransaction = false;
 
@@ -95,15 +104,23 @@ export class Storage {
     this.#inTransaction = true;
     try {
       const result = work();
+      for (const part of this.#parts) part.beforeCommit();
       this.#execute('COMMIT');
+      for (const part of this.#parts) part.committed();
       return result;
     } catch (error) {
       // After some errors SQLite has rolled back by itself.
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      for (const part of this.#parts) part.rolledBack();
       throw error;
     } finally {
       this.#inTransaction = false;
     }
+  }
+
+  /** Lets something take part in all transactions from now on. */
+  join(part: TransactionPart): void {
+    this.#parts.push(part);
   }
 
   /** Bytes of the database without what is free in it. */
@@ -169,22 +186,33 @@ export class Storage {
   }
 
   #guarded(sql: string): Statement<unknown> {
-    const statement = this.#db.prepare<Value[]>(sql);
+    const statement = this.#db.prepare<[Value[]]>(sql);
+    // As one array: a Buffer or null by itself would be taken for an object of named parameters.
     const guard =
-      <Result>(method: (...values: Value[]) => Result) =>
+      <Result>(method: (values: Value[]) => Result) =>
       (...values: Value[]): Result => {
         try {
-          return method.apply(statement, values);
+          return method(values);
         } catch (error) {
           throw storageError(error);
         }
       };
     return {
-      run: guard(statement.run),
-      get: guard(statement.get),
-      all: guard(statement.all),
+      run: guard((values) => statement.run(values)),
+      get: guard((values) => statement.get(values)),
+      all: guard((values) => withBuffers(statement.all(values) as Record<string, unknown>[])),
     };
   }
+}
+
+/** libsql gives BLOBs as Buffer by `get`, and as ArrayBuffer by `all`. */
+function withBuffers(rows: Record<string, unknown>[]): Record<string, unknown>[] {
+  for (const row of rows)
+    for (const column in row) {
+      const value = row[column];
+      if (value instanceof ArrayBuffer) row[column] = Buffer.from(value);
+    }
+  return rows;
 }
 
 /** What an error of SQLite means to the one who waits for the result. Constraints stay what they are. */
@@ -207,9 +235,13 @@ function openError(folder: string, error: unknown): GatewayError {
   const { code = '', message } = error as { code?: string; message: string };
   const file = join(folder, DATABASE_FILE);
   if (code.startsWith('SQLITE_BUSY'))
-    return new GatewayError('conflict', `another process uses ${folder}: stop it, or use another data folder`, {
-      cause: error,
-    });
+    return new GatewayError(
+      'conflict',
+      `another process uses ${folder}: stop it, or use another data folder`,
+      {
+        cause: error,
+      },
+    );
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT'))
     return new GatewayError(
       'unavailable',
