@@ -28,17 +28,18 @@ export interface ImportRow {
 
 /** What is wrong with a table, by line. */
 export class Problems {
-  readonly #lines: string[] = [];
+  readonly #problems: { readonly line: number; readonly problem: string }[] = [];
 
   add(line: number, problem: string): void {
-    this.#lines.push(`line ${line}: ${problem}`);
+    this.#problems.push({ line, problem });
   }
 
   /** @throws {GatewayError} `invalid`: there is a problem */
   throwIfAny(): void {
-    if (this.#lines.length === 0) return;
-    const told = this.#lines.slice(0, MAX_PROBLEMS);
-    const more = this.#lines.length - told.length;
+    if (this.#problems.length === 0) return;
+    const inOrder = this.#problems.sort((one, other) => one.line - other.line);
+    const told = inOrder.slice(0, MAX_PROBLEMS).map(({ line, problem }) => `line ${line}: ${problem}`);
+    const more = inOrder.length - told.length;
     if (more > 0) told.push(`and ${more} more`);
     throw new GatewayError('invalid', ['nothing was imported', ...told].join('\n'));
   }

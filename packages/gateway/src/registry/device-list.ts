@@ -18,6 +18,8 @@ export interface DeviceQuery {
   readonly enabled?: boolean;
   /** These alone, such as those online. */
   readonly ids?: readonly string[];
+  /** All but these. */
+  readonly exceptIds?: readonly string[];
   /** Default: name. */
   readonly sort?: DeviceSort;
   readonly descending?: boolean;
@@ -97,9 +99,22 @@ export function countDevices(storage: Storage, filter: Condition = { sql: 'true'
     .get(...filter.values)!.n;
 }
 
+const MOST_TAGS = 1_000;
+
+/** Tags in the order of their letters, with the number of devices that have them. */
+export function countTags(storage: Storage): { tag: string; devices: number }[] {
+  return storage
+    .prepare<{ tag: string; devices: number }>(
+      'SELECT tag, count(*) AS devices FROM device_tags GROUP BY tag ORDER BY tag LIMIT ?',
+    )
+    .all(MOST_TAGS)
+    .map(({ tag, devices }) => ({ tag, devices }));
+}
+
 /** Whether what it finds is few, or has to be looked for in all devices anyway. */
-function isSelective({ search, tag, enabled, ids }: DeviceQuery): boolean {
-  return (search ?? '') !== '' || tag !== undefined || enabled === false || ids !== undefined;
+function isSelective({ search, tag, enabled, ids, exceptIds }: DeviceQuery): boolean {
+  const named = ids ?? exceptIds;
+  return (search ?? '') !== '' || tag !== undefined || enabled === false || named !== undefined;
 }
 
 /** Finds all that the filter lets through once, then counts, sorts and cuts. */
@@ -167,7 +182,7 @@ function readPart(
   return readDevices(page);
 }
 
-function filterOf({ search, tag, enabled, ids }: DeviceQuery): Condition {
+function filterOf({ search, tag, enabled, ids, exceptIds }: DeviceQuery): Condition {
   const sql = ['true'];
   const values: Value[] = [];
   if (search !== undefined && search !== '') {
@@ -189,6 +204,10 @@ function filterOf({ search, tag, enabled, ids }: DeviceQuery): Condition {
   if (ids !== undefined) {
     sql.push('d.id IN (SELECT value FROM json_each(?))');
     values.push(JSON.stringify(ids));
+  }
+  if (exceptIds !== undefined) {
+    sql.push('d.id NOT IN (SELECT value FROM json_each(?))');
+    values.push(JSON.stringify(exceptIds));
   }
   return { sql: sql.join(' AND '), values };
 }

@@ -14,6 +14,8 @@ const MAX_TAGS = 16;
 
 const DEVICE_ID = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i;
 const TAG = /^[a-z0-9_.:-]{1,32}$/;
+/** Stand in the place of a name in paths of the API. */
+const RESERVED = ['import', 'export'];
 /** What cannot be seen, or would change how the rest is shown. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 /** The same, except for tabs and ends of lines. */
@@ -97,6 +99,7 @@ function problemOfName(name: string, id: string | undefined): string | undefined
   if (length > MAX_NAME) return `has ${length} characters, at most ${MAX_NAME}`;
   const hidden = INVISIBLE.exec(name)?.[0];
   if (hidden !== undefined) return `has the character ${codeOf(hidden)}, which cannot be seen`;
+  if (RESERVED.includes(name.toLowerCase())) return `${name} is a word of the API: choose another one`;
   if (id !== undefined && isDeviceId(name) && name.toLowerCase() !== id)
     return `${name} looks like the id of another device`;
   return undefined;

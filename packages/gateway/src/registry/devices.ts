@@ -10,7 +10,7 @@ import type { Storage } from '../storage/storage.js';
 import { exportCsv } from './csv-export.js';
 import { importCsv } from './csv-import.js';
 import { DeviceKeys } from './device-keys.js';
-import { countDevices, type DevicePage, type DeviceQuery, listDevices } from './device-list.js';
+import { countDevices, countTags, type DevicePage, type DeviceQuery, listDevices } from './device-list.js';
 import { DEVICE_JSON, readDevice } from './device-rows.js';
 import {
   isDeviceId,
@@ -227,6 +227,11 @@ export class Devices {
            bytes_in = bytes_in + ?, bytes_out = bytes_out + ?, seen_at = ? WHERE id = ?`,
       )
       .run(delta.messagesIn, delta.messagesOut, delta.bytesIn, delta.bytesOut, seenAt, id);
+  }
+
+  /** Tags in use, with the number of devices that have them. */
+  tags(): { tag: string; devices: number }[] {
+    return countTags(this.#storage);
   }
 
   /** A table of all devices; with their keys only when asked for. `importCsv` reads it. */

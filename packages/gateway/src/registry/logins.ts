@@ -23,6 +23,8 @@ interface Entry {
   /** When it ends unless it is used. */
   until: number;
   readonly last: number;
+  /** Of a session that ends with something else, such as the token it was opened with. */
+  readonly stillValid?: () => boolean;
 }
 
 export class Logins {
@@ -53,6 +55,13 @@ export class Logins {
     return put(this.#sessions, session, MAX_SESSIONS);
   }
 
+  /** The id of a new session for somebody who is known by other means. It ends when `stillValid` says so. */
+  open(role: Role, stillValid: () => boolean): string {
+    const now = this.#now();
+    const session = { role, until: now + SESSION_IDLE, last: now + SESSION_LIFETIME, stillValid };
+    return put(this.#sessions, session, MAX_SESSIONS);
+  }
+
   /** What the session may do; undefined when it has ended or never was. */
   verify(sessionId: string): Role | undefined {
     const name = nameOf(sessionId);
@@ -60,7 +69,7 @@ export class Logins {
     if (entry === undefined) return undefined;
     const now = this.#now();
     this.#sessions.delete(name);
-    if (entry.until <= now) return undefined;
+    if (entry.until <= now || entry.stillValid?.() === false) return undefined;
     entry.until = Math.min(now + SESSION_IDLE, entry.last);
     this.#sessions.set(name, entry);
     return entry.role;

@@ -120,6 +120,15 @@ export class RefusedList {
     };
   }
 
+  /** Ids of all devices in the list. */
+  deviceIds(): readonly string[] {
+    this.#flushToRead();
+    return this.#storage
+      .prepare<{ device: string }>("SELECT DISTINCT device FROM refused WHERE device <> ''")
+      .all()
+      .map(({ device }) => device);
+  }
+
   get(id: number): RefusedEntry | undefined {
     this.#flushToRead();
     const row = this.#storage.prepare<RefusedRow>('SELECT * FROM refused WHERE id = ?').get(id);

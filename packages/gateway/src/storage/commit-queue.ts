@@ -16,6 +16,9 @@ const RETRY = 1_000;
 /** Writes that wait, above which producers are to be held back. */
 const HIGH_WATER = 20_000;
 
+/** Writes that wait while the storage fails, above which those that can be done without are to be left out. */
+const OVERFULL = 50_000;
+
 interface Write {
   readonly run: () => void;
   /** Called once it is stored. */
@@ -29,6 +32,8 @@ export interface CommitQueueObserver {
   storageFailed(error: GatewayError): void;
   /** It does again. */
   storageRecovered(): void;
+  /** A write that nobody waits for was given up, as it fails by itself: a defect of the gateway. */
+  writeFailed?(error: unknown): void;
 }
 
 /**
@@ -86,6 +91,11 @@ export class CommitQueue {
     return this.#writes.length >= HIGH_WATER || this.#failure !== undefined;
   }
 
+  /** Whether the storage has failed for so long that even what nobody can be held back for has to be left out. */
+  get overfull(): boolean {
+    return this.#failure !== undefined && this.#writes.length >= OVERFULL;
+  }
+
   /** Resolves when there is room again. */
   drained(): Promise<void> {
     return this.full ? new Promise((resolve) => this.#whenDrained.push(resolve)) : Promise.resolve();
@@ -139,15 +149,31 @@ export class CommitQueue {
     this.#writes = [];
     const durability = this.#urgent || this.#always ? 'power' : 'crash';
     this.#urgent = false;
-    let stored = writes;
     try {
       this.#commit(writes, durability);
     } catch (error) {
-      if (error instanceof GatewayError && (error.code === 'storage_full' || error.code === 'unavailable'))
-        return this.#failed(writes, error);
-      // One of them is at fault: each by itself, so that it harms no other.
-      stored = writes.filter((write) => this.#commitAlone(write));
+      if (isOfStorage(error)) return this.#failed(writes, error);
+      return this.#commitOneByOne(writes);
     }
+    this.#done(writes);
+  }
+
+  /** One of them is at fault: each by itself, so that it harms no other. */
+  #commitOneByOne(writes: readonly Write[]): void {
+    for (const [index, write] of writes.entries()) {
+      try {
+        this.#commit([write], 'power');
+      } catch (error) {
+        if (isOfStorage(error)) return this.#failed(writes.slice(index), error);
+        if (write.failed === undefined) this.#observer.writeFailed?.(error);
+        else write.failed(error);
+        continue;
+      }
+      this.#done([write]);
+    }
+  }
+
+  #done(stored: readonly Write[]): void {
     this.#recovered();
     for (const write of stored) write.stored?.();
     if (!this.full) for (const resolve of this.#whenDrained.splice(0)) resolve();
@@ -172,17 +198,6 @@ export class CommitQueue {
     }, durability);
   }
 
-  #commitAlone(write: Write): boolean {
-    try {
-      this.#commit([write], 'power');
-      return true;
-    } catch (error) {
-      if (write.failed === undefined) throw error;
-      write.failed(error);
-      return false;
-    }
-  }
-
   #failed(writes: readonly Write[], error: GatewayError): void {
     for (const { failed } of writes) failed?.(error);
     this.#writes = [...writes.filter(({ failed }) => failed === undefined), ...this.#writes];
@@ -198,4 +213,8 @@ export class CommitQueue {
     this.#observer.storageRecovered();
     for (const resolve of this.#whenDrained.splice(0)) resolve();
   }
+}
+
+function isOfStorage(error: unknown): error is GatewayError {
+  return error instanceof GatewayError && (error.code === 'storage_full' || error.code === 'unavailable');
 }

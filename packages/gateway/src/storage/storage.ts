@@ -248,6 +248,20 @@ function openError(folder: string, error: unknown): GatewayError {
       `${file} is damaged or no database (${message}): move it away, with ${DATABASE_FILE}-wal, or bring back a backup`,
       { cause: error },
     );
+  if (code === 'EEXIST' || code === 'ENOTDIR')
+    return new GatewayError(
+      'unavailable',
+      `${folder} is a file, or in one: the data folder must be a folder`,
+      {
+        cause: error,
+      },
+    );
+  if (code === 'SQLITE_CANTOPEN' || message.includes('Unable to open'))
+    return new GatewayError(
+      'unavailable',
+      `${file} cannot be opened: it must be a file of the user who runs the gateway`,
+      { cause: error },
+    );
   if (code === 'EACCES' || code === 'EPERM' || code === 'SQLITE_READONLY' || code === 'EROFS')
     return new GatewayError(
       'unavailable',

@@ -81,15 +81,15 @@ test('everything wrong is told with its line, and nothing is imported', (t) => {
     /^line 2: name has the character U\+000A/,
     /^line 4: "nonsense" is not a device id/,
     /^line 6: "?02.*is not a device id|^line 6: tag "UPPER"/,
+    /^line 8: name "taken" is on line 7 already/,
     /^line 9: enabled is "maybe"/,
     /^line 10: key is 12 bytes, at least 16/,
     /^line 11: old_key without key/,
     /^line 12: old_key_until without old_key/,
+    /^line 14: 02:00:00:00:00:09 is on line 13 already/,
+    /^line 14: name "nine" is on line 13 already/,
     /^line 15: 2 cells, the header has 7/,
     /^line 16: neither id nor name/,
-    /^line 14: 02:00:00:00:00:09 is on line 13 already/,
-    /^line 8: name "taken" is on line 7 already/,
-    /^line 14: name "nine" is on line 13 already/,
   ];
   const lines = message.split('\n');
   assert.equal(lines.length, expected.length, message);

@@ -56,6 +56,7 @@ test('names, notes, tags and ids that would mislead or harm are refused, and not
     [{ name: '\ud800' }, /U\+D800/],
     [{ name: 'a\u00a0b' }, /U\+00A0/],
     [{ name: '02:00:00:00:00:09' }, /looks like the id of another device/],
+    [{ name: 'Export' }, /a word of the API/],
     [{ note: 'x'.repeat(1_001) }, /1001 characters, at most 1000/],
     [{ note: 'a\0b' }, /U\+0000/],
     [{ tags: ['Upper'] }, /tag "Upper" must be/],
