@@ -41,7 +41,7 @@ export class Command {
   readonly #onOutput = new Set<() => void>();
 
   constructor(t: TestContext, args: readonly string[], { env = {}, cwd, script = USMP }: RunOptions = {}) {
-    const { USMP_PSK: _, PORT: __, ...inherited } = process.env;
+    const { USMP_PSK: _, ...inherited } = process.env;
     this.process = spawn(process.execPath, [script, ...args], { cwd, env: { ...inherited, ...env } });
     this.process.stdout.setEncoding('utf8').on('data', (text) => {
       this.stdout += text;
@@ -100,7 +100,7 @@ export class Command {
     this.process.kill(signal);
   }
 
-  /** Kindly first, for npm start has a child of its own. */
+  /** Kindly first: a command may have something to put away. */
   async #end(): Promise<void> {
     const { process } = this;
     process.kill('SIGTERM');
