@@ -31,12 +31,7 @@ const CORE_BRANCHES = 95;
 process.chdir(root);
 if (long) process.env.USMP_LONG = '1';
 
-const built = command('build', 'npx', [
-  '--no-install',
-  'tsc',
-  '-b',
-  ...PACKAGES.map((name) => `packages/${name}`),
-]);
+const built = command('build', 'npm', ['run', '--silent', 'build']);
 if (built && words.length > 0) await runTests([...deviceTestFiles(words), ...testFiles(words)]);
 else if (built) {
   // Before the tests, which ask for it one file at a time. What is missing shows as skips there. It takes two minutes, in

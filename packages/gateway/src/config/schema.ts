@@ -84,7 +84,12 @@ const sessions = z.strictObject({
     max: '7d',
     description: 'Ends a session that nothing was heard of for this long',
   }),
-  handshake_timeout: duration({ default: '10s', min: '1s', max: '5m', description: 'For a whole handshake' }),
+  handshake_timeout: duration({
+    default: '10s',
+    min: '1s',
+    max: '5m',
+    description: 'For a whole handshake; on serial lines 30s as long as this is 10s',
+  }),
 });
 
 const outbox = z.strictObject({

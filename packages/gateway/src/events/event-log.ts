@@ -139,7 +139,9 @@ export class EventLog {
   before(id: number, limit: number, messages: boolean): readonly GatewayEvent[] {
     const end = Math.min(id - 1, this.#lastPublishedId);
     const events = this.#storage
-      .prepare<EventRow>('SELECT id, at, type, device, data FROM events WHERE id <= ? ORDER BY id DESC LIMIT ?')
+      .prepare<EventRow>(
+        'SELECT id, at, type, device, data FROM events WHERE id <= ? ORDER BY id DESC LIMIT ?',
+      )
       .all(end, limit)
       .map(eventOf);
     if (!messages) return events;

@@ -383,6 +383,9 @@ export class Fleet {
 
 const NOTHING = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
 
+/** Of the library, and of the configuration. Milliseconds. */
+const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
+
 function serverOptions({ config, logger }: FleetOptions, keys: KeyRing): USMPServerOptions {
   const { listen, sessions } = config();
   const { max, maxPerAddress, idleTimeout, handshakeTimeout } = sessions;
@@ -392,7 +395,8 @@ function serverOptions({ config, logger }: FleetOptions, keys: KeyRing): USMPSer
     maxSessions: max,
     ...(maxPerAddress !== undefined && { maxSessionsPerAddress: maxPerAddress }),
     idleTimeout,
-    handshakeTimeout,
+    // Left out, the library gives devices on serial lines the 30 s that they may need.
+    ...(handshakeTimeout !== DEFAULT_HANDSHAKE_TIMEOUT && { handshakeTimeout }),
     logger,
   };
 }

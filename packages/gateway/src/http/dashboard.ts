@@ -38,10 +38,10 @@ function read(): Files {
  * only the browser knows.
  */
 export function dashboardPage(depth: number): string {
-  return read().index.replaceAll('"./assets/', `"${'../'.repeat(depth) || './'}assets/`);
+  return read().index.replace(/"\.\/(?=(?:scripts|styles)\/)/g, `"${'../'.repeat(depth) || './'}`);
 }
 
-/** A script or a style; their names change with what is in them. */
+/** `scripts/…` or `styles/…`; their names change with what is in them. */
 export function dashboardAsset(name: string): Asset | undefined {
   return read().assets.get(name);
 }
@@ -54,9 +54,11 @@ export function dashboardAssets(): readonly string[] {
 function readFiles(): Files {
   try {
     const index = readFileSync(new URL('index.html', FOLDER), 'utf8');
-    const folder = new URL('assets/', FOLDER);
-    const assets = readdirSync(folder).map((name): [string, Asset] => {
-      const plain = readFileSync(new URL(name, folder));
+    const names = ['scripts', 'styles'].flatMap((folder) =>
+      readdirSync(new URL(`${folder}/`, FOLDER)).map((name) => `${folder}/${name}`),
+    );
+    const assets = names.map((name): [string, Asset] => {
+      const plain = readFileSync(new URL(name, FOLDER));
       return [name, { plain, gzip: gzipSync(plain, { level: 9 }) }];
     });
     return { index, assets: new Map(assets) };

@@ -143,10 +143,10 @@ class Stream {
       const { events, gap } = this.#events.since(after, PAGE);
       if (gap && first) this.#tellGap(after);
       for (const event of events) this.#tell(event);
+      // In the turn in which the database had no more: what is committed later is told live.
+      if (events.length < PAGE) return this.#goLive();
       // A slow reader goes on with the database, at its own pace.
       if (this.#answer.writableNeedDrain) await this.#drained();
-      // In the turn in which the database had no more: what is committed later is told live.
-      else if (events.length < PAGE) return this.#goLive();
       else await nextTurn();
     }
   }
@@ -179,9 +179,13 @@ class Stream {
   }
 
   #drained(): Promise<void> {
+    const answer = this.#answer;
     return new Promise((resolve) => {
-      this.#answer.once('drain', resolve);
-      this.#answer.once('close', resolve);
+      const done = () => {
+        answer.removeListener('drain', done).removeListener('close', done);
+        resolve();
+      };
+      answer.once('drain', done).once('close', done);
     });
   }
 }

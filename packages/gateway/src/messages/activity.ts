@@ -9,6 +9,9 @@ import { ID_BLOCK_BITS } from './message-rows.js';
 
 const MINUTE = 60_000;
 
+/** Messages per block of the index by device. */
+const BLOCK = 2 ** ID_BLOCK_BITS;
+
 /** Messages that are looked at; a device that says more is shown for less than was asked. */
 const MOST_MESSAGES = 20_000;
 
@@ -37,29 +40,39 @@ export function activityOf(storage: Storage, deviceId: string, since: number): A
   const from = Math.floor(since / MINUTE) * MINUTE;
   const first = firstIdSince(storage, from);
   if (first === undefined) return { minutes: [], from };
-  // The newest first, through the index of one block after the other, so that the limit leaves out the oldest.
-  const rows = storage
-    .prepare<MinuteRow>(
-      `WITH RECURSIVE
-         ends (low, high) AS (SELECT ?, (SELECT max(id) FROM messages)),
-         blocks (block) AS (
-           SELECT high >> ${ID_BLOCK_BITS} FROM ends
-           UNION ALL SELECT block - 1 FROM blocks, ends WHERE block > low >> ${ID_BLOCK_BITS}),
-         found AS (
-           SELECT m.at / ${MINUTE} AS minute, m.direction AS direction
-           FROM blocks CROSS JOIN messages m ON m.id >> ${ID_BLOCK_BITS} = block AND m.device = ? AND m.id >= ?
-           LIMIT ?)
-       SELECT minute, sum(direction = 0) AS received, sum(direction = 1) AS sent FROM found
-       GROUP BY minute ORDER BY minute`,
-    )
-    .all(first, deviceId, first, MOST_MESSAGES);
-  const minutes = rows.map(({ minute, received, sent }) => {
-    return { at: minute * MINUTE, messagesIn: received, messagesOut: sent };
-  });
-  const looked = minutes.reduce((sum, { messagesIn, messagesOut }) => sum + messagesIn + messagesOut, 0);
-  if (looked < MOST_MESSAGES) return { minutes: minutes.filter(({ at }) => at >= from), from };
+  const counts = new Map<number, MinuteActivity>();
+  let left = MOST_MESSAGES;
+  const last = storage.prepare<{ id: number }>('SELECT max(id) AS id FROM messages').get()!.id;
+  // The newest first, so that the limit leaves out the oldest.
+  for (let block = Math.floor(last / BLOCK); block >= Math.floor(first / BLOCK) && left > 0; block--)
+    for (const { minute, received, sent } of readBlock(storage, block, deviceId, first, left)) {
+      const at = minute * MINUTE;
+      const { messagesIn = 0, messagesOut = 0 } = counts.get(at) ?? {};
+      counts.set(at, { at, messagesIn: messagesIn + received, messagesOut: messagesOut + sent });
+      left -= received + sent;
+    }
+  const minutes = [...counts.values()].sort((a, b) => a.at - b.at);
+  if (left > 0) return { minutes: minutes.filter(({ at }) => at >= from), from };
   // The first has only a part of its messages.
   return { minutes: minutes.slice(1), from: minutes[1]?.at ?? minutes[0]!.at };
+}
+
+/** The newest of a device among those of a block of the index. */
+function readBlock(
+  storage: Storage,
+  block: number,
+  deviceId: string,
+  first: number,
+  limit: number,
+): MinuteRow[] {
+  return storage
+    .prepare<MinuteRow>(
+      `SELECT minute, sum(direction = 0) AS received, sum(direction = 1) AS sent FROM
+         (SELECT at / ${MINUTE} AS minute, direction FROM messages
+          WHERE id >> ${ID_BLOCK_BITS} = ? AND device = ? AND id >= ? ORDER BY id DESC LIMIT ?)
+       GROUP BY minute`,
+    )
+    .all(block, deviceId, first, limit);
 }
 
 /** Ids rise with time, so that halving finds the first of a time without an index on times. */

@@ -83,7 +83,8 @@ test('a login link logs a browser in once, with a cookie that scripts cannot rea
   assert.match(cookie, /^usmp-gateway=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
   const again = await bed.ask('GET', pathname + search, { as: null });
   assert.equal(again.status, 401);
-  assert.match(again.text, /usmp-gateway login-link/);
+  // The dashboard, which at this path says what to do.
+  assert.match(again.headers.get('content-type')!, /^text\/html/);
   const headers = { cookie: cookie.split(';')[0]! };
   const status = await bed.ask('GET', STATUS, { as: null, headers });
   assert.deepEqual(status.json.caller, { name: 'browser', role: 'send' });
@@ -197,3 +198,27 @@ function rawStatus(
       .end(body);
   });
 }
+
+test('a browser that has sent a token is logged in with its role, for as long as there is the token', async (t) => {
+  const bed = await openBed(t);
+  const { token, facts } = bed.tokens.create('laptop', 'send');
+  const login = await bed.ask('POST', '/login', { as: null, body: { token } });
+  assert.equal(login.status, 204);
+  const cookie = login.headers.get('set-cookie')!;
+  assert.match(cookie, /; HttpOnly; SameSite=Strict$/);
+  assert.ok(!cookie.includes(token));
+  const headers = { cookie: cookie.split(';')[0]! };
+  const status = await bed.ask('GET', STATUS, { as: null, headers });
+  assert.deepEqual(status.json.caller, { name: 'browser', role: 'send' });
+  bed.tokens.remove(facts.id);
+  assert.equal((await bed.ask('GET', STATUS, { as: null, headers })).status, 401);
+});
+
+test('somebody who guesses tokens at the login is slowed down', async (t) => {
+  const bed = await openBed(t);
+  const statuses = new Set<number>();
+  for (let attempt = 0; attempt < 20; attempt++)
+    statuses.add((await bed.ask('POST', '/login', { as: null, body: { token: `usmp_${attempt}` } })).status);
+  assert.deepEqual([...statuses], [401, 429]);
+  assert.ok(!bed.log.join('').includes('usmp_1'));
+});

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { GatewayError } from '#dist/errors.js';
 import { createApp } from '#dist/http/app.js';
-import { PAGE, SCRIPT } from '#dist/http/page.js';
+import { dashboardAsset, dashboardAssets, dashboardPage } from '#dist/http/dashboard.js';
 import { CERTIFICATE, PRIVATE_KEY } from '../config/certificate.js';
 import { openBed } from './bed.js';
 
@@ -57,13 +57,26 @@ test('the page loads script and style from here alone, and has nothing inline', 
   const policy = page.headers.get('content-security-policy')!;
   assert.match(policy, /^default-src 'none';script-src 'self';style-src 'self';connect-src 'self';/);
   assert.doesNotMatch(policy, /unsafe/);
-  assert.doesNotMatch(PAGE, /<script>|<style>| on\w+=| style=/);
-  // Text of devices never becomes markup.
-  assert.doesNotMatch(SCRIPT, /innerHTML|insertAdjacentHTML|document\.write|eval\(/);
-  for (const file of ['page.js', 'page.css']) {
-    assert.ok(PAGE.includes(`"${file}"`));
-    assert.equal((await ask('GET', `/${file}`, { as: null })).status, 200);
+  assert.doesNotMatch(page.text, /<script>|<style>| on\w+=| style=/);
+  assert.notDeepEqual(dashboardAssets(), [], 'it is not built: npm run build');
+  for (const name of dashboardAssets()) {
+    assert.ok(page.text.includes(`"./${name}"`));
+    assert.doesNotMatch(dashboardAsset(name)!.plain.toString(), /https?:\/\/(?!www\.w3\.org\/)/, name);
+    const { status, headers } = await ask('GET', `/${name}`, { as: null });
+    assert.equal(status, 200);
+    assert.match(headers.get('cache-control')!, /immutable/);
   }
+});
+
+test('the page of a device refers to the same files, wherever a proxy has put the gateway', () => {
+  const [name] = dashboardAssets();
+  assert.ok(dashboardPage(1).includes(`"../${name}"`));
+  assert.doesNotMatch(dashboardPage(1), /"\.?\/s(?:cript|tyle)s/);
+});
+
+test('the first page is less than 150 kB', () => {
+  const sizes = dashboardAssets().map((name) => dashboardAsset(name)!.gzip.length);
+  assert.ok(sizes.reduce((sum, size) => sum + size, dashboardPage(0).length) < 150_000);
 });
 
 test('with a certificate it is HTTPS, and browsers are told to stay with it', async (t) => {

@@ -13,13 +13,20 @@ const NEEDED: Readonly<Record<'nobody' | Role, readonly string[]>> = {
     'getMetrics',
     'getOpenApi',
     'login',
+    'loginWithToken',
     'getPage',
+    'getAddPage',
+    'getDevicePage',
+    'getRefusedPage',
+    'getEventsPage',
+    'getSettingsPage',
     'getPageScript',
     'getPageStyle',
   ],
   read: [
     ...['getStatus', 'listDevices', 'getDevice', 'listSessions', 'listDeviceMessages', 'listMessages'],
     ...['getMessage', 'listOutbox', 'streamEvents', 'listEvents', 'listRefused', 'logout'],
+    ...['getStats', 'listTags', 'getDeviceActivity'],
   ],
   send: ['pingDevice', 'sendMessage', 'cancelMessage', 'clearOutbox'],
   admin: [
@@ -41,7 +48,7 @@ const NEEDED: Readonly<Record<'nobody' | Role, readonly string[]>> = {
       'listTokens',
       'createToken',
     ],
-    ...['removeToken', 'createLoginLink'],
+    ...['removeToken', 'createLoginLink', 'getConfig'],
   ],
 };
 

@@ -1,5 +1,6 @@
 /** For each operation: a request that succeeds, and requests that provoke the errors that only it has. */
 
+import { dashboardAssets } from '#dist/http/dashboard.js';
 import type { AskOptions, Bed } from './bed.js';
 
 export interface Request extends AskOptions {
@@ -43,6 +44,11 @@ function refuse(bed: Bed): number {
   return bed.refused.list().entries.find((entry) => entry.deviceId === deviceId)!.id;
 }
 
+function asset(folder: string): Request {
+  const path = dashboardAssets().find((name) => name.startsWith(`${folder}/`));
+  return { params: { name: path?.slice(folder.length + 1) ?? 'not-built' } };
+}
+
 const ofDevice: Make = (bed) => ({ params: { id: add(bed) } });
 const nothing: Make = () => ({});
 
@@ -60,6 +66,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   getMetrics: { good: nothing },
   getOpenApi: { good: nothing },
   getStatus: { good: nothing },
+  getStats: { good: () => ({ query: { after: '2026-11-26T17:00:00Z' } }) },
+  getConfig: { good: nothing },
+  listTags: { good: nothing },
+  getDeviceActivity: {
+    async good(bed) {
+      const id = add(bed);
+      await queue(bed, id);
+      return { params: { id } };
+    },
+    errors: { 404: () => NOBODY },
+  },
   listDevices: {
     good: () => ({ query: { search: 'lamp', sort: 'createdAt', descending: 'true', limit: '5' } }),
   },
@@ -224,9 +241,18 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     errors: { 401: () => ({ as: null, query: { ticket: 'used' } }) },
   },
   logout: { good: nothing },
+  loginWithToken: {
+    good: (bed) => ({ as: null, body: { token: bed.secrets.read } }),
+    errors: { 401: () => ({ as: null, body: { token: 'usmp_unknown' } }) },
+  },
   getPage: { good: nothing },
-  getPageScript: { good: nothing },
-  getPageStyle: { good: nothing },
+  getAddPage: { good: nothing },
+  getDevicePage: { good: () => ({ params: { id: '02:00:00:00:00:01' } }) },
+  getRefusedPage: { good: nothing },
+  getEventsPage: { good: nothing },
+  getSettingsPage: { good: nothing },
+  getPageScript: { good: () => asset('scripts'), errors: { 404: () => ({ params: { name: 'old' } }) } },
+  getPageStyle: { good: () => asset('styles'), errors: { 404: () => ({ params: { name: 'old' } }) } },
 };
 
 /** The path of an operation with the values of a request. */

@@ -32,6 +32,7 @@ function sources(changes: Partial<MetricsSources> = {}): MetricsSources {
     receiveQueueBytes: () => 512,
     storageOk: () => true,
     storageBytes: () => 4_096,
+    roundTrip: () => undefined,
     ...changes,
   };
 }

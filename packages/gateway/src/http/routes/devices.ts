@@ -44,7 +44,9 @@ const list = operation({
     state: z
       .enum(STATES)
       .optional()
-      .describe('`refused`: without a session, and in the list of refused ones; `offline` has those as well.'),
+      .describe(
+        '`refused`: without a session, and in the list of refused ones; `offline` has those as well.',
+      ),
     sort: z.enum(SORTS).optional().describe('`name` by default.'),
     descending: flag.optional(),
     after: text(MAX_TEXT).optional().describe('`next` of the page before.'),

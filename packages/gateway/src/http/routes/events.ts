@@ -21,6 +21,7 @@ const filters = {
 };
 
 const after = integer(0, MAX_ID).optional();
+const before = integer(1, MAX_ID).optional();
 
 const stream = operation({
   id: 'streamEvents',
@@ -65,9 +66,16 @@ const log = operation({
   method: 'GET',
   path: '/api/v1/events/log',
   tag: 'events',
-  summary: 'Events that are stored, the oldest first',
+  summary: 'Events that are stored, the oldest first, or the latest first',
   access: 'read',
-  query: z.strictObject({ ...filters, after: after.describe('`next` of the page before.'), limit }),
+  query: z.strictObject({
+    ...filters,
+    after: after.describe('`next` of the page before.'),
+    before: before.describe(
+      'Instead of `after`: the latest before this id first, with `next` as `before` of the next page.',
+    ),
+    limit,
+  }),
   answers: {
     200: {
       description: 'A page of them; with a filter it may be empty while `next` is a number.',
@@ -80,7 +88,7 @@ const log = operation({
             .number()
             .int()
             .nullable()
-            .describe('`after` of the next page; null when there is none yet.'),
+            .describe('`after` (or `before`) of the next page; null when there is none yet.'),
           gap: z.boolean().describe('Whether some after `after` are not kept any more.'),
         }),
       ),
@@ -92,7 +100,12 @@ const log = operation({
     const wanted = (event: GatewayEvent) =>
       isAmong(event.type, query.types) && (deviceId === undefined || event.deviceId === deviceId);
     const size = query.limit ?? DEFAULT_PAGE;
-    const found = scan(context, query.after ?? 0, size, wanted);
+    if (query.after !== undefined && query.before !== undefined)
+      throw new GatewayError('invalid', 'give after or before, not both', { field: 'before' });
+    const found =
+      query.before === undefined
+        ? scan(context, query.after ?? 0, size, wanted)
+        : scanBack(context, query.before, size, wanted, isAmong('message', query.types));
     return { ...found, events: found.events.map(eventAnswer) };
   },
 });
@@ -112,6 +125,28 @@ function scan(context: AppContext, from: number, size: number, wanted: (event: G
     if (page.events.length < SCAN_STEP) return { events, next: null, gap };
     scanned += page.events.length;
     if (scanned >= MAX_SCAN) return { events, next: last, gap };
+  }
+}
+
+/** The same towards the beginning. */
+function scanBack(
+  context: AppContext,
+  from: number,
+  size: number,
+  wanted: (event: GatewayEvent) => boolean,
+  messages: boolean,
+) {
+  const events: GatewayEvent[] = [];
+  for (let first = from, scanned = 0; ; ) {
+    const page = context.events.before(first, SCAN_STEP, messages);
+    for (const event of page) {
+      if (events.length === size) return { events, next: first, gap: false };
+      first = event.id;
+      if (wanted(event)) events.push(event);
+    }
+    if (page.length < SCAN_STEP) return { events, next: null, gap: false };
+    scanned += page.length;
+    if (scanned >= MAX_SCAN) return { events, next: first, gap: false };
   }
 }
 

@@ -29,7 +29,11 @@ const stats = operation({
       devices: { registered: context.devices.count(), online: stats.sessions },
       totals: { messagesIn: stats.messagesReceived, messagesOut: stats.messagesSent },
       roundTrip: context.metrics.fleetRoundTrip ?? null,
-      samples: samples.map(({ at, roundTrip, ...counts }) => ({ at: time(at), ...counts, roundTrip: roundTrip ?? null })),
+      samples: samples.map(({ at, roundTrip, ...counts }) => ({
+        at: time(at),
+        ...counts,
+        roundTrip: roundTrip ?? null,
+      })),
     };
   },
 });
@@ -47,7 +51,9 @@ const tags = operation({
       schema: named(
         'TagList',
         'Tags of devices.',
-        z.strictObject({ tags: z.array(z.strictObject({ tag: z.string(), devices: z.number().int().min(0) })) }),
+        z.strictObject({
+          tags: z.array(z.strictObject({ tag: z.string(), devices: z.number().int().min(0) })),
+        }),
       ),
     },
   },

@@ -25,18 +25,20 @@ function page(id: string, path: string, summary: string, params?: z.ZodObject): 
   });
 }
 
-const AssetParams = z.strictObject({ name: text(MAX_TEXT).describe('As the page has it, without its ending.') });
+const AssetParams = z.strictObject({
+  name: text(MAX_TEXT).describe('As the page has it.'),
+});
 
-function asset(id: string, ending: string, type: ContentType, summary: string): Operation {
+function asset(id: string, folder: string, type: ContentType, summary: string): Operation {
   return operation({
-    ...{ id, method: 'GET', path: `/assets/{name}.${ending}`, tag: 'page', summary },
+    ...{ id, method: 'GET', path: `/${folder}/{name}`, tag: 'page', summary },
     access: 'open',
     page: true,
     params: AssetParams,
     answers: { 200: { description: 'The file.', schema: z.string(), type } },
     errors: ['not_found'],
     handle({ params, request, reply }) {
-      const file = dashboardAsset(`${params.name}.${ending}`);
+      const file = dashboardAsset(`${folder}/${params.name}`);
       if (file === undefined)
         throw new GatewayError('not_found', 'this file is of another release: load the page again');
       reply.type(`${type}; charset=utf-8`);
@@ -58,6 +60,6 @@ export const pageOperations: readonly Operation[] = [
   page('getRefusedPage', '/refused', 'The dashboard: who was refused'),
   page('getEventsPage', '/events', 'The dashboard: what happens'),
   page('getSettingsPage', '/settings', 'The dashboard: tokens and configuration'),
-  asset('getPageScript', 'js', 'text/javascript', 'A script of the dashboard'),
-  asset('getPageStyle', 'css', 'text/css', 'A style of the dashboard'),
+  asset('getPageScript', 'scripts', 'text/javascript', 'A script of the dashboard'),
+  asset('getPageStyle', 'styles', 'text/css', 'A style of the dashboard'),
 ];

@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { GatewayError } from '../../errors.js';
 import { tokenAnswer } from '../answers.js';
-import { type Operation, operation } from '../operation.js';
 import { dashboardPage } from '../dashboard.js';
+import { type Operation, operation } from '../operation.js';
 import { named, text } from '../schema-kit.js';
 import { LoginLinkBody, NewTokenBody, TokenAnswer } from '../schemas.js';
 import { MAX_TEXT } from './device-parts.js';

@@ -1,0 +1,98 @@
+import { useMemo, useRef, useState } from 'preact/hooks';
+import { get, messageOf } from '../api/client.js';
+import type { EventPage, EventType, GatewayEvent } from '../api/types.js';
+import { Problem } from '../components/problem.js';
+import { PageTitle } from '../layout/page-title.js';
+import { query } from '../router.js';
+import { batched } from '../state/batch.js';
+import { attempt } from '../state/notices.js';
+import { ALL_TYPES, FLEET_TYPES, type Scope } from '../state/scope.js';
+import { useLive } from '../state/use-live.js';
+import { EventFilters } from './event-filters.js';
+import { EventTable } from './event-table.js';
+
+const PAGE = 100;
+/** Rows that are kept as new ones come; the others are read again when somebody asks. */
+const ROWS = 200;
+/** Milliseconds. */
+const SHOW_EVERY = 500;
+
+/** What happens, the latest first. */
+export function EventsPage() {
+  const [events, setEvents] = useState<readonly GatewayEvent[]>();
+  const [older, setOlder] = useState<number | null>(null);
+  const [problem, setProblem] = useState<string>();
+  const [paused, setPaused] = useState(false);
+  const isPaused = useRef(paused);
+  isPaused.current = paused;
+  const rows = useRef(ROWS);
+  const scope = scopeOf(query.value);
+  const filter = { types: scope.types.join(), device: scope.device, limit: PAGE };
+
+  const load = () => {
+    setProblem(undefined);
+    get<EventPage>('api/v1/events/log', { ...filter, before: Number.MAX_SAFE_INTEGER }).then(
+      (page) => {
+        setEvents(page.events);
+        setOlder(page.next);
+      },
+      (error) => setProblem(messageOf(error)),
+    );
+  };
+  const loadOlder = () =>
+    attempt(async () => {
+      const page = await get<EventPage>('api/v1/events/log', { ...filter, before: older ?? undefined });
+      rows.current += PAGE;
+      setEvents((before = []) => [...before, ...page.events]);
+      setOlder(page.next);
+    });
+  const take = useMemo(
+    () =>
+      batched<GatewayEvent>(SHOW_EVERY, (added) => {
+        if (isPaused.current) return;
+        setEvents((before = []) => {
+          const newest = before[0]?.id ?? 0;
+          const all = [...added.filter(({ id }) => id > newest).toReversed(), ...before];
+          if (all.length > rows.current) setOlder(all[rows.current - 1]!.id);
+          return all.slice(0, rows.current);
+        });
+      }),
+    [],
+  );
+  useLive(scope, take, load);
+  const pause = () => {
+    if (paused) load();
+    setPaused(!paused);
+  };
+  return (
+    <>
+      <div class="page-head">
+        <PageTitle title="Events" />
+        <button type="button" aria-pressed={paused} onClick={pause}>
+          {paused ? 'Go on' : 'Hold still'}
+        </button>
+      </div>
+      <EventFilters />
+      <Problem text={problem} retry={load} />
+      {events?.length === 0 && older === null && (
+        <p class="empty">Nothing of that kind has happened, as far as is kept.</p>
+      )}
+      {events !== undefined && events.length > 0 && <EventTable events={events} />}
+      {older !== null && (
+        <p class="actions">
+          <button type="button" onClick={loadOlder}>
+            Load older events
+          </button>
+        </p>
+      )}
+    </>
+  );
+}
+
+/** What the URL says. Messages only for who asks: there may be thousands a second. */
+function scopeOf(values: URLSearchParams): Scope {
+  const device = values.get('device') ?? '';
+  const kind = values.get('types') ?? '';
+  const chosen = ALL_TYPES.filter((type): type is EventType => kind.split(',').includes(type));
+  return { types: chosen.length === 0 ? FLEET_TYPES : chosen, ...(device === '' ? {} : { device }) };
+}
