@@ -13,6 +13,9 @@ import {
 } from '../support/raw-client.js';
 import { assertAlive, assertServes, connect } from './honest-clients.js';
 
+/** More of them would show a leak of fewer bytes each. */
+const VISITS = process.env.USMP_LONG ? 18_000 : 6_000;
+
 const MiB = 2 ** 20;
 
 test('2,000 half-open connections from one address keep nobody out and touch no session', async (t) => {
@@ -40,17 +43,17 @@ test('2,000 half-open connections from 1,000 addresses keep nobody out and touch
   for (const raw of flood) raw.destroy();
 });
 
-test('20,000 connections that come and go leave nothing behind', async (t) => {
+test(`${2_000 + VISITS} connections that come and go leave nothing behind`, async (t) => {
   const server = await startServerProcess(t);
   const bystander = await connect(t, server);
   await comeAndGo(server, 2_000);
   const before = await server.weigh();
-  await comeAndGo(server, 18_000);
+  await comeAndGo(server, VISITS);
   await assertServes(server);
   await assertAlive(bystander);
   const after = await settled(server, ({ stats }) => stats.halfOpen === 0);
   assert.equal(after.stats.halfOpen, 0);
-  assert.ok(after.held - before.held < 4 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
+  assert.ok(after.held - before.held < 2 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
 });
 
 test('a client that sends PING without end and never reads costs nothing', async (t) => {

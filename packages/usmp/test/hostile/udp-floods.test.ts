@@ -20,6 +20,9 @@ import {
 import { assertAlive, assertServes, connect } from './honest-clients.js';
 import { LISTEN, openSocket } from './udp-bed.js';
 
+/** More of them would show a leak of fewer bytes each. */
+const VISITS = process.env.USMP_LONG ? 16_000 : 6_000;
+
 const MiB = 2 ** 20;
 
 test('HELLOs without end from one address get 256 cookies and then 128 a second, and others are served', async (t) => {
@@ -46,12 +49,12 @@ test('HELLOs without end from one address get 256 cookies and then 128 a second,
   await assertServes(server);
 });
 
-test('HELLOs from 20,000 sources leave nothing behind, and others are served meanwhile', async (t) => {
+test(`HELLOs from ${4_000 + VISITS} sources leave nothing behind, and others are served meanwhile`, async (t) => {
   const server = await startUDPProcess(t);
   const bystander = await connect(t, server);
   await visit(server, 4_000, (i) => `127.1.${i >> 8}.${i & 0xff}`);
   const before = await server.weigh();
-  await visit(server, 16_000, (i) => `127.2.${i >> 8}.${i & 0xff}`);
+  await visit(server, VISITS, (i) => `127.2.${i >> 8}.${i & 0xff}`);
   await assertServes(server);
   await assertUntouched(bystander);
   const { stats, rss, held } = await server.weigh();

@@ -8,6 +8,9 @@ import { BINARY, CONTINUATION, PING, RawWebSocket } from '../support/raw-websock
 import { DATA, type RawRecords, randomDeviceId } from '../support/raw-wire.js';
 import { assertAlive, assertServes, connect } from './honest-clients.js';
 
+/** More of them would show a leak of fewer bytes each. */
+const VISITS = process.env.USMP_LONG ? 4_000 : 1_500;
+
 const MiB = 2 ** 20;
 const path = '/usmp';
 const EMPTY = Buffer.alloc(0);
@@ -44,17 +47,17 @@ for (const [stage, bytes] of Object.entries(STAGES)) {
   });
 }
 
-test('5,000 connections that come and go leave nothing behind', async (t) => {
+test(`${500 + VISITS} connections that come and go leave nothing behind`, async (t) => {
   const server = await start(t);
   const bystander = await connect(t, server);
-  await comeAndGo(server, 1_000);
+  await comeAndGo(server, 500);
   const before = await server.weigh();
-  await comeAndGo(server, 4_000);
+  await comeAndGo(server, VISITS);
   await assertServes(server);
   await assertAlive(bystander);
   const after = await server.weigh();
   assert.equal(after.stats.halfOpen, 0);
-  assert.ok(after.held - before.held < 4 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
+  assert.ok(after.held - before.held < 2 * MiB, `${(after.held - before.held) / MiB} MiB more are held`);
 });
 
 test('pings without end from a client that never reads cost nothing', async (t) => {

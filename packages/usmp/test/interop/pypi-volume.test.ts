@@ -5,13 +5,15 @@ import { meet } from './meeting.js';
 import { testWithPeer } from './released-peer.js';
 import { echo, sendForEcho } from './traffic.js';
 
-const MANY = 10_000;
+const ALL = 10_000;
 const WINDOW = 32;
 
 for (const version of ['1.2.2', '1.0.0']) {
+  // That takes the peer a while. The latest release always gets all.
+  const MANY = version === '1.2.2' || process.env.USMP_LONG ? ALL : 2_000;
   testWithPeer(
     version,
-    `10,000 pipelined messages to a PyPI ${version} server and back`,
+    `${MANY} pipelined messages to a PyPI ${version} server and back`,
     async (t, python) => {
       const { session } = await meet(t, python, 'client', { echo: true });
       await sendForEcho(session, { count: MANY, sizes: [64], window: WINDOW });
@@ -21,7 +23,7 @@ for (const version of ['1.2.2', '1.0.0']) {
 
   testWithPeer(
     version,
-    `10,000 pipelined messages of a PyPI ${version} client and back`,
+    `${MANY} pipelined messages of a PyPI ${version} client and back`,
     async (t, python) => {
       const { session, peer } = await meet(t, python, 'server', { echo: false });
       const sent = peer.command('send', { count: MANY, sizes: [64], window: WINDOW });
