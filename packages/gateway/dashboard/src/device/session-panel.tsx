@@ -74,7 +74,7 @@ function Online({ device, session, changed }: SessionPanelProps & { readonly ses
           ['Connected', <Since key="since" at={session.since} />],
           ['Transport', session.transport],
           ['Address', <code key="peer">{session.peer}</code>],
-          device.keys.length > 1 && ['Key', session.keyIndex === 0 ? 'the new one' : 'the old one'],
+          device.keys.length > 1 && ['Key', hasNewKey(device, session) ? 'the new one' : 'the old one'],
           ['Round trip', roundTrip(session.rtt)],
           ['Messages', `${count(session.messagesIn)} in, ${count(session.messagesOut)} out`],
           ['Data', `${bytes(session.bytesIn)} in, ${bytes(session.bytesOut)} out`],
@@ -113,4 +113,9 @@ function Online({ device, session, changed }: SessionPanelProps & { readonly ses
       )}
     </>
   );
+}
+
+/** A session from before the rotation goes on with the key that is the old one now. */
+function hasNewKey({ keys }: Device, { keyIndex, since }: Session): boolean {
+  return keyIndex === 0 && since >= keys[0]!.createdAt;
 }
