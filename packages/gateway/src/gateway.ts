@@ -61,7 +61,7 @@ export class Gateway {
   readonly #queue: CommitQueue;
   readonly #devices: Devices;
   readonly #refused: RefusedList;
-  readonly #logins = new Logins();
+  readonly #logins: Logins;
   readonly #history: History;
   readonly #events: EventLog;
   readonly #outbox: Outbox;
@@ -110,6 +110,7 @@ export class Gateway {
       failed: (error) => logger.warn({ err: error }, 'old messages were not deleted'),
     });
     this.#fleet = this.#makeFleet();
+    this.#logins = new Logins(storage);
     const { token, view } = withOwnToken(new Tokens(storage));
     this.#ownToken = token;
     this.#context = this.#makeContext(view, version);

@@ -89,7 +89,7 @@ async function serve(
     refused,
     admit: (entryId, facts) => admitRefused(storage, devices, refused, entryId, facts),
     tokens: view,
-    logins: new Logins(),
+    logins: new Logins(storage),
     fleet: noFleet,
     outbox,
     history,

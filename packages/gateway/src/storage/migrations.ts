@@ -75,6 +75,15 @@ export const MIGRATIONS: readonly string[] = [
     expires_at INTEGER
   ) STRICT, WITHOUT ROWID;
 
+  -- Of browsers; hash: SHA-256 of the secret in the cookie. Those with a token end with it.
+  CREATE TABLE logins (
+    hash TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    token TEXT REFERENCES tokens (id) ON DELETE CASCADE,
+    until INTEGER NOT NULL,
+    last INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   -- direction 0: from the device, 1: to it. state and format: places in MESSAGE_STATES and MESSAGE_FORMATS.
   CREATE TABLE messages (
     id INTEGER PRIMARY KEY,

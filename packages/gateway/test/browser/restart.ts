@@ -61,7 +61,7 @@ testInChromium(
 );
 
 testInChromium(
-  'a gateway that was killed and started again ends the login: the page says what to do, and goes on where it was',
+  'a page goes on by itself when the gateway was killed and started again, and says what to do when its login has ended',
   async (t, open) => {
     const folder = temporaryFolder(t);
     const first = await startGateway(t, { folder });
@@ -83,8 +83,15 @@ testInChromium(
       listen: first.urls,
       httpListen: first.httpListen,
     });
+    await isLive(page);
+    await client.send('again');
+    await said(page, 'again');
+
+    // In another tab.
+    const headers = { origin: second.publicURL };
+    assert.equal((await page.request.post(`${second.publicURL}/logout`, { headers })).status(), 204);
     await page.getByRole('heading', { name: 'Log in' }).waitFor();
-    await page.getByText('A restart of the gateway ends all logins of browsers.').waitFor();
+    await page.getByText('This page goes on where it was.').waitFor();
     await page.getByText('usmp-gateway login-link', { exact: true }).waitFor();
 
     await page.getByLabel('Token').fill('usmp_nonsense');

@@ -123,7 +123,7 @@ export async function openBed(t: Pick<TestContext, 'after'>, options: BedOptions
   const devices = new Devices(storage, vault, now);
   const refused = new RefusedList(storage, 100, now);
   const tokens = new Tokens(storage, now);
-  const logins = new Logins(now);
+  const logins = new Logins(storage, now);
   const fleet = new MadeUpFleet();
   const metrics = new Metrics('2.0.0');
   const readiness = { ready: true, reasons: [] as string[] };

@@ -65,9 +65,9 @@ test('tokens without a name, of no role, or for the past are not made', (t) => {
   assert.throws(() => tokens.create('x', 'read', 1), gatewayError('invalid', /a time to come/));
 });
 
-test('a login ticket works once, for ten minutes', () => {
+test('a login ticket works once, for ten minutes', (t) => {
   let now = START;
-  const logins = new Logins(() => now);
+  const logins = new Logins(openRegistry(t).storage, () => now);
   const ticket = logins.createTicket('admin');
   const session = logins.redeem(ticket)!;
   assert.notEqual(session, ticket);
@@ -81,9 +81,9 @@ test('a login ticket works once, for ten minutes', () => {
   assert.equal(logins.redeem(late), undefined);
 });
 
-test('a browser session ends when it is not used for twelve hours, and after seven days in any case', () => {
+test('a browser session ends when it is not used for twelve hours, and after seven days in any case', (t) => {
   let now = START;
-  const logins = new Logins(() => now);
+  const logins = new Logins(openRegistry(t).storage, () => now);
   const open = () => logins.redeem(logins.createTicket('read'))!;
   const [idle, busy] = [open(), open()];
   for (let hours = 0; hours < 7 * 24; hours += 6) {
@@ -94,8 +94,8 @@ test('a browser session ends when it is not used for twelve hours, and after sev
   assert.equal(logins.verify(idle), undefined);
 });
 
-test('tickets and browser sessions are bounded: the oldest give way', () => {
-  const logins = new Logins();
+test('tickets and browser sessions are bounded: the oldest give way', (t) => {
+  const logins = new Logins(openRegistry(t).storage);
   const tickets = Array.from({ length: 101 }, () => logins.createTicket('read'));
   assert.equal(logins.redeem(tickets[0]!), undefined);
   const sessions = tickets.slice(1, 11).map((ticket) => logins.redeem(ticket)!);
@@ -104,4 +104,22 @@ test('tickets and browser sessions are bounded: the oldest give way', () => {
     logins.redeem(logins.createTicket('send'));
   }
   assert.equal(logins.verify(sessions[1]!), undefined);
+});
+
+test('a browser session goes on after a restart, and ends with the token it was opened with', (t) => {
+  const { storage } = openRegistry(t);
+  const tokens = new Tokens(storage);
+  const first = new Logins(storage);
+  const byLink = first.redeem(first.createTicket('send'))!;
+  const { facts } = tokens.create('laptop', 'read');
+  const byToken = first.open('read', facts.id);
+  const ended = first.redeem(first.createTicket('admin'))!;
+  first.logout(ended);
+
+  const second = new Logins(storage);
+  const roles = () => [byLink, byToken, ended].map((session) => second.verify(session));
+  assert.deepEqual(roles(), ['send', 'read', undefined]);
+  tokens.remove(facts.id);
+  assert.deepEqual(roles(), ['send', undefined, undefined]);
+  assert.equal(new Logins(storage).verify(byToken), undefined);
 });

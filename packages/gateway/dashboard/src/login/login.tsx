@@ -34,10 +34,7 @@ export function Login() {
         </p>
       )}
       {status.value !== undefined && signedOutReason.value !== '' && (
-        <p class="banner warn">
-          {signedOutReason.value} A restart of the gateway ends all logins of browsers. This page goes on
-          where it was.
-        </p>
+        <p class="banner warn">{signedOutReason.value} This page goes on where it was.</p>
       )}
       <div class="ways">
         <div class="panel">

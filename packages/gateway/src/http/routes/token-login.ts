@@ -18,8 +18,7 @@ const login = operation({
     const facts = context.tokens.verify(token);
     if (facts === undefined)
       return services.gate.failed(request, reply, 'this token is unknown, expired or removed');
-    const stillValid = () => context.tokens.verify(token) !== undefined;
-    services.gate.remember(request, reply, context.logins.open(facts.role, stillValid));
+    services.gate.remember(request, reply, context.logins.open(facts.role, facts.id));
     reply.code(204);
   },
 });
