@@ -15,13 +15,14 @@ interface ExportFlags {
   readonly out?: string;
 }
 
-export function addDeviceTables(device: Command): void {
-  const exported = gatewayCommand(device, 'export', 'print all devices as CSV')
+/** @param parent `device`, and the program itself, where they are looked for as well */
+export function addDeviceTables(parent: Command): void {
+  const exported = gatewayCommand(parent, 'export', 'print all devices as CSV')
     .option('--keys', 'with their keys, in clear text')
     .option('--out <file>', 'write them to a new file that only you can read');
   onGateway(exported, 'stored', exportDevices);
   const imported = gatewayCommand(
-    device,
+    parent,
     'import <file>',
     'add and change devices from CSV, all or none; - for standard input',
   ).addHelpText(

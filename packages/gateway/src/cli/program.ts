@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addConfigCommand } from './config-command.js';
 import { addDevice } from './device-command.js';
+import { addDeviceTables } from './device-tables.js';
 import { addEvents } from './events-command.js';
 import { describeError, EXIT, exitCodeOf } from './exit-codes.js';
 import { addMasterKey } from './master-key-command.js';
@@ -29,6 +30,7 @@ const COMMANDS = [
   addStatus,
   addLoginLink,
   addDevice,
+  addDeviceTables,
   addSession,
   addSend,
   addMessage,

@@ -71,10 +71,13 @@ export function Chart({ title, series, format, from, until, interval, least = 1,
           ))}
           {pointed && <path class="cursor" d={`M${((pointed.at - from) / (until - from)) * 100} 0V100`} />}
         </svg>
-        <span class="scale top" aria-hidden="true">
-          {format(maximum)}
-        </span>
-        {known.length === 0 && <p class="empty">{empty}</p>}
+        {known.length === 0 ? (
+          <p class="empty">{empty}</p>
+        ) : (
+          <span class="scale top" aria-hidden="true">
+            {format(maximum)}
+          </span>
+        )}
       </div>
       <div class="axis" aria-hidden="true">
         <span>{shortTime(from)}</span>

@@ -96,7 +96,10 @@ export function useDevice(id: string): DeviceView {
     [ask],
   );
   useLive({ device: id, types: ALL_TYPES }, take, load);
-  useEvery(ASK_EVERY, ask);
+  useEvery(ASK_EVERY, () => {
+    // One that is gone is told by an event when it is added again.
+    if (problem?.isGone !== true) void ask();
+  });
   useEffect(() => {
     setConversation(EMPTY);
     setRoundTrips([]);
