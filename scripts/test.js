@@ -25,6 +25,27 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 
 const PACKAGES = ['usmp', 'gateway'];
 
+/**
+ * Test files that wait more than they work, or take longest: they begin first, so that none of them is alone in the end. Parts of
+ * their paths.
+ */
+const FIRST = [
+  ...[
+    'gateway/dist-test/browser/',
+    'gateway/dist-test/operation/',
+    'transports/compliance',
+    'interop/pypi-udp',
+  ],
+  ...[
+    'datagrams/',
+    'hostile/',
+    'device/test/checks',
+    'device/test/unit',
+    'device/test/arduino',
+    'cli/simulate',
+  ],
+];
+
 /** Branches of the sans-IO core that tests must reach, in percent. */
 const CORE_BRANCHES = 95;
 
@@ -47,7 +68,9 @@ else if (built) {
   await preparing;
   // Much of what they do is waiting, so they run beside one another. The longest begin first.
   await Promise.all([
-    runTests([...deviceTestFiles([]), ...testFiles([]).filter((file) => !file.includes('/core/'))]),
+    runTests(
+      longestFirst([...deviceTestFiles([]), ...testFiles([]).filter((file) => !file.includes('/core/'))]),
+    ),
     beside('mutations', ['scripts/mutations.js']).then(() =>
       beside('mutations of the core in C', ['device/test/mutations.js']),
     ),
@@ -128,6 +151,14 @@ function sourceFiles(folder) {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
+function longestFirst(files) {
+  const rank = (file) => {
+    const index = FIRST.findIndex((part) => relative(root, file).includes(part));
+    return index < 0 ? FIRST.length : index;
+  };
+  return files.sort((one, other) => rank(one) - rank(other));
+}
+
 /** Runs the tests of the core with V8's coverage on, and demands enough of it. */
 async function coverage(files) {
   const folder = mkdtempSync(join(tmpdir(), 'usmp-coverage-'));
@@ -148,7 +179,8 @@ async function runTests(files) {
     totals.failed++;
     return;
   }
-  const stream = run({ files, concurrency: availableParallelism() + 1, timeout: 600_000 });
+  // Half of them wait at any time.
+  const stream = run({ files, concurrency: availableParallelism() + 3, timeout: 600_000 });
   stream.on('test:pass', (test) => count(test, 'passed'));
   stream.on('test:fail', (test) => count(test, 'failed'));
   const report = stream.compose(spec);
