@@ -179,8 +179,8 @@ async function runTests(files) {
     totals.failed++;
     return;
   }
-  // Half of them wait at any time.
-  const stream = run({ files, concurrency: availableParallelism() + 3, timeout: 600_000 });
+  // Half of them wait at any time; mutations run beside.
+  const stream = run({ files, concurrency: availableParallelism() + 2, timeout: 600_000 });
   stream.on('test:pass', (test) => count(test, 'passed'));
   stream.on('test:fail', (test) => count(test, 'failed'));
   const report = stream.compose(spec);

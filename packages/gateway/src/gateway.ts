@@ -212,6 +212,8 @@ export class Gateway {
   async #openControl(app: FastifyInstance): Promise<void> {
     const control = createServer((request, response) => app.routing(request, response));
     this.#control = control;
+    // A connection that is closed just when a program uses it again is an error to that.
+    control.keepAliveTimeout = app.server.keepAliveTimeout;
     await new Promise<void>((resolve, reject) => {
       control.once('error', reject);
       control.listen(0, '127.0.0.1', resolve);
