@@ -135,7 +135,7 @@ async function stop(child) {
 }
 
 /** How a free port of 127.0.0.1 is found, and whether somebody answers there. */
-const tcp = {
+export const tcp = {
   async freePort() {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

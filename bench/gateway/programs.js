@@ -3,10 +3,10 @@ import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { tcp } from '../children.js';
 import { CIPHERS } from './mqtt-peer.js';
 
 const USMP = program('../../packages/usmp/bin/usmp.js');
@@ -140,7 +140,7 @@ export function mosquittoVersion() {
 
 /** @param {string} folder for its files @param {string} psk @returns {Promise<Server>} */
 export async function startMosquitto(folder, psk) {
-  const port = await freePort();
+  const port = await tcp.freePort();
   const keys = join(folder, 'psk');
   writeFileSync(keys, `device:${Buffer.from(psk).toString('hex')}\n`, { mode: 0o600 });
   const config = join(folder, 'mosquitto.conf');
@@ -240,16 +240,6 @@ async function end(child, signal) {
 /** @param {string} output */
 function portIn(output) {
   return Number(/^listening tcp:\/\/127\.0\.0\.1:(\d+)/m.exec(output)?.[1]);
-}
-
-/** @returns {Promise<number>} */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** @param {string} file */
