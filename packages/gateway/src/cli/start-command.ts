@@ -4,6 +4,7 @@
  * @module
  */
 
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
@@ -54,7 +55,7 @@ async function start(flags: Readonly<Record<string, unknown>>): Promise<void> {
   };
   process.on('SIGHUP', reload);
   greet(gateway, flags.loginLink === true || process.stdout.isTTY === true);
-  await aborted(stop);
+  if (!stop.aborted) await once(stop, 'abort');
   logger.info('the gateway stops');
   process.removeListener('SIGHUP', reload);
   await gateway.stop();
@@ -94,11 +95,4 @@ function greet(gateway: Gateway, withLink: boolean): void {
   );
   if (gateway.deviceCount === 0) lines.push('no device yet: usmp-gateway device add --name lamp');
   process.stdout.write(`${lines.join('\n')}\n`);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -132,11 +132,6 @@ export class Storage {
     return row!.bytes;
   }
 
-  /** Writes what is in the log into the database file. */
-  checkpoint(): void {
-    this.#db.pragma('wal_checkpoint(TRUNCATE)');
-  }
-
   /** Writes everything into the one file and lets go of it. */
   close(): void {
     this.#statements.clear();
