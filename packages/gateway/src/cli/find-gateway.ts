@@ -7,17 +7,16 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import { formatEndpoint, isLoopback } from '../config/endpoint.js';
 import { type LoadedConfig, loadConfig } from '../config/load.js';
-import { GatewayError } from '../errors.js';
 import { readRunFile } from '../run-file.js';
 import { DATABASE_FILE } from '../storage/storage.js';
 import { ApiClient, errorIn } from './api-client.js';
 import { UnreachableError, UsageError } from './exit-codes.js';
 import type { GatewayFlags } from './gateway-options.js';
 import { HTTPCarrier, NobodyThereError } from './http-carrier.js';
+import { whenUnlocked } from './lock-patience.js';
 import { exposureOf, readSecretFile } from './secret-file.js';
 
 /** Holds the token for `--url`. */
@@ -28,10 +27,6 @@ export const TOKEN_VARIABLE = 'USMP_GATEWAY_TOKEN';
  * data folder; `adds`: it makes the data folder where there is none.
  */
 export type Needs = 'running' | 'stored' | 'adds';
-
-/** How long a gateway may take to start or to stop. Milliseconds. */
-const LOCK_PATIENCE = 3_000;
-const LOCK_RETRY = 100;
 
 /** How long a gateway on this machine may take to say that it lives. Milliseconds. */
 const PROBE_TIMEOUT = 5_000;
@@ -47,17 +42,8 @@ export async function findGateway(
     throw new UsageError('--token-file is for --url: a gateway on this machine needs none');
   const { config, warnings } = load(flags);
   for (const warning of warnings) notice(`warning: ${warning}`);
-  for (const start = Date.now(); ; await delay(LOCK_RETRY)) {
-    const running = await findRunning(config);
-    if (running !== undefined) return running;
-    try {
-      return await stopped(config, needs, notice);
-    } catch (error) {
-      // It has the data folder before it listens, and after it has said goodbye.
-      const isLocked = error instanceof GatewayError && error.code === 'conflict';
-      if (!isLocked || Date.now() - start > LOCK_PATIENCE) throw error;
-    }
-  }
+  // It has the data folder before it listens, and after it has said goodbye.
+  return whenUnlocked(async () => (await findRunning(config)) ?? stopped(config, needs, notice));
 }
 
 /** As the gateway reads it from the same flags and environment. */

@@ -6,13 +6,12 @@
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { addConfigOptions, ConfigError, type LoadedConfig, loadConfig, sourcesOf } from '../config/load.js';
 import { problemsOfFiles } from '../config/named-files.js';
-import { GatewayError } from '../errors.js';
-import type { Gateway, GatewayOptions } from '../gateway.js';
+import type { Gateway } from '../gateway.js';
 import { makeLogger } from '../logging/logger.js';
+import { whenUnlocked } from './lock-patience.js';
 import { stopSignal } from './stop-signal.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -44,7 +43,9 @@ async function start(flags: Readonly<Record<string, unknown>>): Promise<void> {
   for (const warning of warnings) logger.warn(warning);
   logger.info({ data: config.data }, `configuration: ${fileReason}`);
   const stop = stopSignal();
-  const gateway = await startPatiently({ config, env: process.env, logger, version });
+  // Only now: it is most of what there is to load.
+  const { Gateway } = await import('../gateway.js');
+  const gateway = await whenUnlocked(() => Gateway.start({ config, env: process.env, logger, version }));
   const reload = () => {
     try {
       gateway.reload(load().config);
@@ -59,23 +60,6 @@ async function start(flags: Readonly<Record<string, unknown>>): Promise<void> {
   logger.info('the gateway stops');
   process.removeListener('SIGHUP', reload);
   await gateway.stop();
-}
-
-/** A command on a stopped gateway, and one that still stops, have the data folder for a moment. Milliseconds. */
-const LOCK_PATIENCE = 3_000;
-const LOCK_RETRY = 100;
-
-async function startPatiently(options: GatewayOptions): Promise<Gateway> {
-  // Only now: it is most of what there is to load.
-  const { Gateway } = await import('../gateway.js');
-  for (const begun = performance.now(); ; await delay(LOCK_RETRY)) {
-    try {
-      return await Gateway.start(options);
-    } catch (error) {
-      const isLocked = error instanceof GatewayError && error.code === 'conflict';
-      if (!isLocked || performance.now() - begun > LOCK_PATIENCE) throw error;
-    }
-  }
 }
 
 function checked(loaded: LoadedConfig): LoadedConfig {
