@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { checkWithAxe } from './axe.js';
 import { loginLink, openDashboard, panel } from './bed.js';
 import { type OpenWindow, testInChromium } from './chromium.js';
-import { CONTROLS, follow, TOO_WIDE } from './page-scripts.js';
+import { CONTROLS, follow, NO_STREAMS, TOO_WIDE } from './page-scripts.js';
 import { DISABLED, FOR_ADMINS, ONLINE, PAGES, smallFleet } from './small-fleet.js';
 
 /** What the first page may take, compressed. Bytes. */
@@ -140,3 +140,12 @@ testInChromium('the list says how each device is, and filters are part of the ad
   await page.getByRole('heading', { name: 'valve' }).waitFor();
   await page.getByText(DISABLED, { exact: true }).waitFor();
 });
+
+testInChromium(
+  'a page shows what there is also when its stream of events breaks off at once',
+  async (_, open) => {
+    const page = await openFleet(open);
+    await page.evaluate(NO_STREAMS);
+    await visit(page, DEVICE, 'Old key');
+  },
+);

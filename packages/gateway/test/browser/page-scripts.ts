@@ -29,6 +29,15 @@ export const TOO_WIDE = `(() => {
 export const follow = (path: string) =>
   `history.pushState(null, '', ${JSON.stringify(`/${path}`)}); dispatchEvent(new PopStateEvent('popstate'))`;
 
+/** From now on no stream of events opens: each breaks off at once. */
+export const NO_STREAMS = `window.EventSource = class extends EventTarget {
+  constructor() {
+    super();
+    queueMicrotask(() => this.onerror?.());
+  }
+  close() {}
+}`;
+
 /** The name of what has the focus. */
 export const FOCUSED = `(() => {
   const e = document.activeElement;

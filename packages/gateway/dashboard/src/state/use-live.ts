@@ -22,8 +22,12 @@ export function useLive(scope: Scope, onEvent: (event: GatewayEvent) => void, lo
   const types = scope.types.join();
   // The scope is told by its parts.
   useEffect(() => listen(scope, (event) => latest.current.onEvent(event)), [device, types]);
+  const mounted = useRef(false);
   useSignalEffect(() => {
-    if (epoch.value > 0 && isStreaming()) latest.current.load();
+    // Effects run after the next frame. A stream that has broken off by then goes on where it was, and will not ask again.
+    const isFirst = !mounted.current;
+    mounted.current = true;
+    if (epoch.value > 0 && (!isFirst || isStreaming())) latest.current.load();
   });
 }
 
