@@ -259,7 +259,7 @@ void USMPClient::takeEvents()
             break;
         case USMP_EVENT_MESSAGE_DROPPED:
             dropped_++;
-            (void)fail(USMP_ERROR_MESSAGE_TOO_LONG);
+            (void)fail(USMP_ERROR_MESSAGE_TOO_LONG, Detail::Dropped);
             break;
         case USMP_EVENT_PONG: confirm(event.rtt); break;
         case USMP_EVENT_REKEY_REFUSED: (void)fail(event.error); break;
@@ -366,12 +366,14 @@ bool USMPClient::close(uint32_t timeout)
     closingSince_ = millis();
     closingTime_ = timeout;
     if (busy_) return false;
-    /* Nobody reads any more. */
-    while (held_ != nullptr) {
+    /* Nobody reads any more, unless a callback does. */
+    busy_ = true;
+    deliver();
+    while (!placeHeld(millis())) {
         inbox_.pop();
         dropped_++;
-        (void)placeHeld(millis());
     }
+    busy_ = false;
     while (closing_) {
         maintain();
         if (closing_ && !link_.isSerial()) delay(1);
@@ -613,7 +615,7 @@ bool USMPClient::rekey()
 {
     if (held_ != nullptr) return fail(USMP_ERROR_BUSY);
     usmp_error_t error = usmp_rekey(&core().usmp, false);
-    if (error != USMP_OK) return fail(error);
+    if (error != USMP_OK) return fail(error, error == USMP_ERROR_NOT_CONNECTED ? Detail::NoSession : Detail::None);
     transmit();
     return true;
 }
@@ -622,7 +624,7 @@ bool USMPClient::fail(usmp_error_t error, Detail detail, size_t number)
 {
     error_ = error;
     detail_ = detail;
-    number_ = (uint16_t)number;
+    number_ = (uint16_t)(number < 0xFFFF ? number : 0xFFFF);
     return false;
 }
 
@@ -653,11 +655,12 @@ static uint8_t digit(char character)
 bool USMPClient::setDeviceId(const char *text)
 {
     uint8_t id[6];
-    if (text == nullptr || strlen(text) != 17) return fail(USMP_ERROR_INVALID_ARGUMENT);
+    if (text == nullptr || strlen(text) != 17) return fail(USMP_ERROR_INVALID_ARGUMENT, Detail::DeviceId);
     for (uint8_t i = 0; i < 6; i++, text += 3) {
         uint8_t high = digit(text[0]);
         uint8_t low = digit(text[1]);
-        if (high > 15 || low > 15 || (i < 5 && text[2] != ':')) return fail(USMP_ERROR_INVALID_ARGUMENT);
+        if (high > 15 || low > 15 || (i < 5 && text[2] != ':'))
+            return fail(USMP_ERROR_INVALID_ARGUMENT, Detail::DeviceId);
         id[i] = (uint8_t)(high << 4 | low);
     }
     setDeviceId(id);
@@ -703,6 +706,12 @@ const char *USMPClient::errorText()
     case Detail::ReadTooLong: text.add(PSTR("message has ")).add(number_).add(PSTR(" bytes, the buffer less")); break;
     case Detail::NoHeap: text.add(PSTR("no memory for a String of ")).add(number_).add(PSTR(" bytes")); break;
     case Detail::QueueFull: text.add(PSTR("queue is full: ")).add(number_).add(PSTR(" messages wait to be sent")); break;
+    case Detail::Dropped:
+        text.add(PSTR("a received message was dropped: longer than ")).add((uint16_t)Config::maxMessage);
+        text.add(PSTR(" bytes, or incomplete"));
+        break;
+    case Detail::NoSession: text.add(PSTR("no session is open")); break;
+    case Detail::DeviceId: text.add(PSTR("a device id looks like 02:00:00:00:00:01")); break;
     case Detail::Unread: text.add(PSTR("a received message was dropped: nobody called read()")); break;
     case Detail::InCallback: text.add(PSTR("begin() cannot be called in a callback")); break;
     case Detail::Unsent: text.add(PSTR("closed, and ")).add(number_).add(PSTR(" messages were not sent")); break;

@@ -103,6 +103,7 @@ static void keys()
         CHECK(!bed.client.setDeviceId("02:00:00:00:00"));
         CHECK(!bed.client.setDeviceId("02:00:00:00:00:0g"));
         CHECK(!bed.client.setDeviceId("02-00-00-00-00-01"));
+        CHECK(errorOf(bed.client) == "a device id looks like 02:00:00:00:00:01");
         CHECK(bed.client.lastError() == USMP_ERROR_INVALID_ARGUMENT);
         CHECK(bed.client.setDeviceId("02:00:00:00:00:aF"));
         CHECK(std::string(bed.client.deviceId()) == "02:00:00:00:00:af");
@@ -153,6 +154,8 @@ static void messages()
         CHECK(bed.client.send(bytes, 452));
         CHECK(!bed.client.send(bytes, 453));
         CHECK(errorOf(bed.client) == "message is 453 bytes, at most 452");
+        CHECK(!bed.client.send(bytes, 65536 + 10));
+        CHECK(errorOf(bed.client) == "message is 65535 bytes, at most 452");
         CHECK(bed.client.send(String("a String")));
         CHECK(bed.client.send(""));
         CHECK(bed.until([&] { return bed.client.available() == 3; }));
@@ -375,6 +378,25 @@ static void callbacks()
         CHECK(bed.server.received.size() == 1);
         CHECK(bed.server.byes == 1);
     });
+    test("a callback that is set just before close() gets all that has waited, and is a callback there too", [] {
+        Bed bed;
+        Seen seen;
+        CHECK(bed.open());
+        for (char name = 'a'; name < 'g'; name++) CHECK(bed.server.send(std::string(400, name)));
+        bed.pass(500);
+        CHECK(bed.client.available() == 5);
+        bed.client.onMessage(
+            [](USMPClient &client, const uint8_t *message, size_t length, void *user) {
+                CHECK(length == 400);
+                ((Seen *)user)->log += (char)message[0];
+                CHECK(!client.beginAsync(Bed::tcp()));
+            },
+            &seen);
+        CHECK(bed.client.close());
+        CHECK(seen.log == "abcdef");
+        CHECK(bed.client.dropped() == 0);
+        CHECK(bed.client.state() == USMPState::Idle);
+    });
     test("a callback that is set late gets what has waited", [] {
         Bed bed;
         Seen seen;
@@ -404,8 +426,10 @@ static void session()
         CHECK(bed.client.lastError() == USMP_OK);
         CHECK(errorOf(bed.client) == "no error");
     });
-    test("keys change, and messages go on under the new ones", [] {
+    test("keys change, and messages go on under the new ones; without a session they cannot", [] {
         Bed bed;
+        CHECK(!bed.client.rekey());
+        CHECK(errorOf(bed.client) == "no session is open");
         CHECK(!bed.client.rekey());
         CHECK(bed.client.lastError() == USMP_ERROR_NOT_CONNECTED);
         CHECK(bed.open());
