@@ -275,7 +275,10 @@ class USMPClient : public Print {
      */
     void keepalive(uint32_t interval, uint32_t timeout = 20000);
 
-    /** Called by `maintain()` when a session was opened, and when it ended: then `lastError()` says why. */
+    /**
+     * Called by `maintain()` when a session was opened, and when it ended: then `lastError()` says why. Also by `close` and `begin`,
+     * which end one.
+     */
     void onConnect(Callback callback, void *user = nullptr);
     void onDisconnect(Callback callback, void *user = nullptr);
 
@@ -344,6 +347,7 @@ class USMPClient : public Print {
     bool sayGoodbye(uint32_t now);
     void finishClosing();
     void forget();
+    void abandon();
     bool fail(usmp_error_t error, Detail detail = Detail::None, size_t number = 0);
     void endLine();
     bool checkKey();

@@ -74,7 +74,7 @@ bool USMPClient::checkKey()
 bool USMPClient::beginAsync(const Transport &transport)
 {
     if (busy_) return fail(USMP_ERROR_BUSY, Detail::InCallback);
-    forget();
+    abandon();
     if (!checkKey()) return false;
     link_.use(transport);
     error_ = USMP_OK;
@@ -96,6 +96,18 @@ bool USMPClient::begin(const Transport &transport, uint32_t timeout)
     }
     if (!connected() && error_ == USMP_OK) (void)fail(USMP_ERROR_HANDSHAKE_TIMEOUT);
     return connected();
+}
+
+/** What `begin` finds: a session is over for the sketch, too. */
+void USMPClient::abandon()
+{
+    bool wasOpen = open_;
+    forget();
+    if (!wasOpen || onDisconnect_ == nullptr) return;
+    busy_ = true;
+    (void)fail(USMP_ERROR_CLOSED);
+    onDisconnect_(*this, disconnectUser_);
+    busy_ = closing_ = false;
 }
 
 /** Back to the beginning without a word, keys above all. Messages in the queues stay. */

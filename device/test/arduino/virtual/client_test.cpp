@@ -407,6 +407,21 @@ static void callbacks()
         CHECK(bed.until([&] { return bed.server.received.size() == 1; }));
         CHECK(seen.log == "early ");
     });
+    test("begin() while a session is open ends that one, and says so", [] {
+        Bed bed;
+        Seen seen;
+        bed.client.onConnect(logConnect, &seen);
+        bed.client.onDisconnect(
+            [](USMPClient &client, void *user) {
+                CHECK(client.lastError() == USMP_ERROR_CLOSED);
+                ((Seen *)user)->log += "disconnect ";
+                client.close();
+            },
+            &seen);
+        CHECK(bed.open());
+        CHECK(bed.open());
+        CHECK(seen.log == "connect disconnect connect ");
+    });
 }
 
 /* ── The session ─────────────────────────────────────────────────────────────────────────────────────────────────── */
