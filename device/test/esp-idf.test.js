@@ -91,6 +91,13 @@ describe('the ESP-IDF component', { skip, concurrency: 2 }, () => {
       tryOut(t, program, 'loop', listen));
   }
 
+  for (const listen of ['tcp://127.0.0.1:0', 'udp://127.0.0.1:0']) {
+    test(`finds the server at the second address of its name (${listen})`, async (t) => {
+      const { url } = await serve(t, listen);
+      await scenario(t, programs.memory, 'names', url.replace('127.0.0.1', 'two.test')).succeeds();
+    });
+  }
+
   for (const [program, listen] of [
     ['threads', 'tcp://127.0.0.1:0'],
     ['threads', 'udp://127.0.0.1:0'],

@@ -38,6 +38,8 @@ typedef struct link {
     /** All addresses of the host while it is being connected to, and the one that is tried. */
     struct addrinfo *addresses;
     struct addrinfo *address;
+    /** Counts attempts that failed: over UDP the next goes to another address. */
+    uint8_t turn;
     /** Makes select() return: a socket that sends to itself; -1 where there is none. */
     int wake_file;
     /** On the target linux, where a task must not block in the operating system: what the connection waits on instead. */

@@ -48,6 +48,7 @@ static bool tries_again(usmp_esp_handle_t handle)
 static uint32_t plan_retry(usmp_esp_handle_t handle)
 {
     if (handle->opened) retry_session_ended(&handle->retry, clock_now() - handle->opened_at);
+    else handle->link.turn++;
     if (!tries_again(handle)) return USMP_ESP_FOREVER;
     uint32_t delay = retry_next(&handle->retry, handle->error);
     handle->retry_at = clock_now() + delay;

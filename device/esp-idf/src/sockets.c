@@ -204,6 +204,15 @@ static link_progress_t opened(const link_t *link, link_progress_t progress)
     return progress;
 }
 
+/** That nobody answers is known to UDP only when the handshake has failed: then it is another one's turn. */
+static struct addrinfo *choose_address(const link_t *link)
+{
+    struct addrinfo *address = link->addresses;
+    for (uint8_t i = 0; is_datagrams(link) && i < link->turn; i++)
+        address = address->ai_next != NULL ? address->ai_next : link->addresses;
+    return address;
+}
+
 link_progress_t sockets_open(link_t *link)
 {
     const struct addrinfo hints = {
@@ -217,7 +226,7 @@ link_progress_t sockets_open(link_t *link)
         link->addresses = NULL;
         return LINK_FAILED;
     }
-    link->address = link->addresses;
+    link->address = choose_address(link);
     return opened(link, try_addresses(link));
 }
 

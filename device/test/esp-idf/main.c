@@ -13,7 +13,7 @@ static const struct {
     {"restart", scenario_restart},     {"wrong_key", scenario_wrong_key}, {"two", scenario_two},
     {"events", scenario_events},       {"silent", scenario_silent},     {"full", scenario_full},
     {"callback", scenario_callback},   {"arguments", scenario_arguments}, {"keys", scenario_keys},
-    {"delete", scenario_delete},       {"parts", scenario_parts},
+    {"delete", scenario_delete},       {"parts", scenario_parts},       {"names", scenario_names},
 };
 
 void app_main(void)

@@ -78,6 +78,7 @@ void scenario_wrong_key(void);
 void scenario_two(void);
 void scenario_events(void);
 void scenario_silent(void);
+void scenario_names(void);
 
 /* calls.c */
 void scenario_full(void);

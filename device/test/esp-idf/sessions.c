@@ -260,3 +260,13 @@ void scenario_silent(void)
     CHECK(SEEN(seen.error) == USMP_ERROR_HANDSHAKE_TIMEOUT);
     EXPECT(ESP_OK, usmp_esp_delete(usmp));
 }
+
+/** At the first address of the name, see shim/names.c, there is nobody. */
+void scenario_names(void)
+{
+    usmp_esp_handle_t usmp;
+    usmp_esp_config_t config = test_config(&seen);
+    EXPECT(ESP_OK, usmp_esp_start(&config, &usmp));
+    EXPECT(ESP_OK, usmp_esp_wait_connected(usmp, 10000));
+    EXPECT(ESP_OK, usmp_esp_delete(usmp));
+}
