@@ -10,7 +10,10 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const REPOSITORY = new URL('../', import.meta.url);
-const NUMBER = String.raw`\d+\.\d+\.\d+(?:-[0-9a-z.]+)?`;
+/** As npm takes it: no part of it is empty, and no number begins with 0. */
+const PART = String.raw`(?:0|[1-9]\d*)`;
+const LABEL = String.raw`(?:${PART}|\d*[a-z][0-9a-z]*)(?![0-9a-z])`;
+const NUMBER = String.raw`${PART}\.${PART}\.${PART}(?:-${LABEL}(?:\.${LABEL})*)?`;
 
 /**
  * @typedef {object} Place
@@ -77,6 +80,7 @@ function placesOfPackages() {
 const PLACES = [
   { file: 'package.json', before: '^  "version": "', after: '"', times: 1 },
   ...placesOfPackages(),
+  { file: 'packages/gateway/openapi.json', before: '^ {4}"version": "', after: '"', times: 1 },
   { file: 'device/core/include/usmp/usmp.h', before: '^#define USMP_VERSION_STRING "', after: '"', times: 1 },
   { file: 'device/arduino/library.properties', before: '^version=', after: '$', times: 1 },
   { file: 'device/arduino/README.md', before: 'USMP-', after: '\\.zip', times: 1 },
@@ -84,7 +88,11 @@ const PLACES = [
   { file: 'device/esp-idf/pack.js', before: '/usmp_', after: '\\.tgz', times: 1 },
 ];
 
-const wanted = process.argv[2];
+const [wanted, ...more] = process.argv.slice(2);
+if (more.length > 0) {
+  console.error(`one version number, and not also "${more.join(' ')}"`);
+  process.exit(2);
+}
 if (wanted !== undefined && !new RegExp(`^${NUMBER}$`).test(wanted)) {
   console.error(`"${wanted}" is not a version number: give one like 2.1.0 or 2.1.0-beta.1`);
   process.exit(2);

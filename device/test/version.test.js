@@ -11,7 +11,7 @@ const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Of the device; of npm the packages as they are. */
 const FILES = [
-  ...['package.json', 'package-lock.json', 'packages/usmp/package.json'],
+  ...['package.json', 'package-lock.json', 'packages/usmp/package.json', 'packages/gateway/openapi.json'],
   ...['device/core/include/usmp/usmp.h', 'device/arduino/library.properties', 'device/arduino/README.md'],
   'device/esp-idf/idf_component.yml',
 ];
@@ -45,7 +45,9 @@ describe('the version', { concurrency: 2 }, () => {
   test('is written into all files by one command, and into none by a number that is none', async (t) => {
     const copy = await copyOf(t);
     const before = await numberOf(copy);
-    assert.equal((await version(copy, '2.1')).code, 2);
+    const wrong = ['2.1', 'v2.1.0', '02.1.0', '2.1.0-', '2.1.0-..', '2.1.0-beta..1', '2.1.0-01', '2.1.0-RC1'];
+    for (const number of wrong) assert.equal((await version(copy, number)).code, 2, number);
+    assert.equal((await version(copy, '2.1.0', '2.2.0')).code, 2);
     assert.equal(await numberOf(copy), before);
 
     const { code, stderr } = await version(copy, '7.6.5-beta.4');
