@@ -26,7 +26,7 @@ void loop() {
 }
 
 void askForKey() {
-    static char line[USMP::KeyStore::maxLength + 1];
+    static char line[USMP::KeyStore::maxLength + 2]; // room for one too many: that is refused, not cut
     do {
         Serial.println("key, 16 to 64 characters?");
         readLine(line, sizeof line);

@@ -3,7 +3,8 @@
  *
  *   TX1 (18) and RX1 (19) through a USB adapter for 5 V, RX to TX, and ground to ground; then on the computer
  *
- *     npx usmp serve --listen serial:/dev/ttyUSB0?baud=115200 --psk-file key.txt --echo
+ *     npm install usmp serialport
+ *     npx usmp serve --listen 'serial:/dev/ttyUSB0?baud=115200' --psk-file key.txt --echo
  *
  * A Mega needs 8 s for one X25519 at 16 MHz, and each session needs two: it is connected 18 s after the start (26 s the very first
  * time, when it collects random numbers). Servers wait 30 s on serial lines. All the time in between loop() stands still.

@@ -1,6 +1,8 @@
 /*
  * A sensor that wakes up, sends one message over UDP, waits until the server has it, and sleeps again for ten minutes.
  *
+ *     npx usmp serve --listen udp://0.0.0.0:9000 --psk-file key.txt
+ *
  * On an ESP8266 connect D0 (GPIO16) to RST: that is what wakes it. Where a board cannot sleep this deep it waits instead.
  */
 #include <USMP.h>
