@@ -7,6 +7,15 @@
 #include "device_id.h"
 #include "start.h"
 
+/** Bytes; what a connection takes with the shortest messages. */
+#define MIN_TASK_STACK 3072
+
+#ifdef CONFIG_FREERTOS_UNICORE
+#define LAST_CORE 0
+#else
+#define LAST_CORE 1
+#endif
+
 /** A wrong configuration should be found by its author at once. */
 static esp_err_t reject(esp_err_t error, const char *why)
 {
@@ -28,6 +37,16 @@ static esp_err_t check_transport(const usmp_esp_config_t *config, url_t *url)
     return ESP_OK;
 }
 
+/** Where FreeRTOS would stop the chip without a word. */
+static esp_err_t check_task(const usmp_esp_config_t *config)
+{
+    if (config->callers_loop) return ESP_OK;
+    if (config->task_stack < MIN_TASK_STACK) return reject(ESP_ERR_INVALID_ARG, "task_stack is below 3072 bytes");
+    if (config->task_priority >= configMAX_PRIORITIES) return reject(ESP_ERR_INVALID_ARG, "task_priority is above what FreeRTOS has");
+    if (config->task_core > LAST_CORE) return reject(ESP_ERR_INVALID_ARG, "task_core is a core that there is not: -1 for any");
+    return ESP_OK;
+}
+
 static esp_err_t check(const usmp_esp_config_t *config, url_t *url)
 {
     if (config->queue_size < USMP_ESP_MAX_MESSAGE + QUEUE_OVERHEAD)
@@ -37,7 +56,8 @@ static esp_err_t check(const usmp_esp_config_t *config, url_t *url)
         return reject(ESP_ERR_INVALID_ARG, "a time is 0: begin with USMP_ESP_CONFIG_DEFAULT()");
     if (config->connect_timeout > INT32_MAX / 3 || config->retry_cap > INT32_MAX)
         return reject(ESP_ERR_INVALID_ARG, "connect_timeout or retry_cap is too long");
-    return check_transport(config, url);
+    esp_err_t result = check_task(config);
+    return result == ESP_OK ? check_transport(config, url) : result;
 }
 
 static esp_err_t take_key(usmp_esp_handle_t handle, const usmp_esp_config_t *config)

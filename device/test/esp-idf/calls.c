@@ -143,6 +143,15 @@ void scenario_arguments(void)
     config.psk_length = 16;
     config.retry_base = 0;
     EXPECT(ESP_ERR_INVALID_ARG, usmp_esp_start(&config, &usmp));
+    config = test_config(&seen);
+    config.task_core = 2;
+    EXPECT(ESP_ERR_INVALID_ARG, usmp_esp_start(&config, &usmp));
+    config.task_core = -1;
+    config.task_priority = configMAX_PRIORITIES;
+    EXPECT(ESP_ERR_INVALID_ARG, usmp_esp_start(&config, &usmp));
+    config.task_priority = 1;
+    config.task_stack = 1024;
+    EXPECT(ESP_ERR_INVALID_ARG, usmp_esp_start(&config, &usmp));
 
     EXPECT(ESP_ERR_INVALID_ARG, usmp_esp_stop(NULL));
     EXPECT(ESP_OK, usmp_esp_delete(NULL));

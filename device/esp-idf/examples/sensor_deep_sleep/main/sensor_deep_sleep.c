@@ -67,7 +67,8 @@ static esp_err_t report(const char *text, size_t length)
 static void sleep_until_next(void)
 {
 #if CONFIG_IDF_TARGET_LINUX
-    vTaskDelay(pdMS_TO_TICKS(CONFIG_EXAMPLE_INTERVAL * 1000));
+    /* A day of milliseconds is more than pdMS_TO_TICKS() can multiply. */
+    for (int second = 0; second < CONFIG_EXAMPLE_INTERVAL; second++) vTaskDelay(pdMS_TO_TICKS(1000));
 #else
     esp_deep_sleep((uint64_t)CONFIG_EXAMPLE_INTERVAL * 1000000u);
 #endif

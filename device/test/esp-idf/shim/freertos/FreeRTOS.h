@@ -13,6 +13,7 @@ typedef unsigned long UBaseType_t;
 typedef unsigned long StackType_t;
 
 #define configTICK_RATE_HZ 100
+#define configMAX_PRIORITIES 25
 #define portTICK_PERIOD_MS ((TickType_t)1000 / configTICK_RATE_HZ)
 #define portMAX_DELAY ((TickType_t)UINT64_MAX)
 #define pdMS_TO_TICKS(ms) ((TickType_t)(((uint64_t)(ms) * configTICK_RATE_HZ) / 1000u))
