@@ -91,6 +91,7 @@ testInChromium('logging out ends the session, also for who has kept its cookie',
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('heading', { name: 'Log in' }).waitFor();
   await page.getByText('You have logged out.').waitFor();
+  assert.equal(await page.getByText('lamp').count(), 0, 'what was shown stays');
   assert.equal(await ask(), 401);
   assert.deepEqual(await page.context().cookies(), []);
 });

@@ -5,7 +5,7 @@ import { Field } from '../components/field.js';
 import { Problem } from '../components/problem.js';
 import { useForm } from '../components/use-form.js';
 import { cameByVoidLink } from '../router.js';
-import { check, signedOutReason, status } from '../state/connection.js';
+import { check, LOGGED_OUT, signedOutReason, status } from '../state/connection.js';
 
 const COMMAND = 'usmp-gateway login-link';
 
@@ -35,6 +35,9 @@ export function Login() {
       )}
       {status.value !== undefined && signedOutReason.value !== '' && (
         <p class="banner warn">{signedOutReason.value} This page goes on where it was.</p>
+      )}
+      {status.value === undefined && signedOutReason.value === LOGGED_OUT && (
+        <p class="banner warn">{LOGGED_OUT}</p>
       )}
       <div class="ways">
         <div class="panel">

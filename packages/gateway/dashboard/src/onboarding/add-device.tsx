@@ -42,9 +42,9 @@ export function AddDevice({ keyed, setKeyed }: AddDeviceProps) {
           <a class="button" href={deviceLink(device.id)}>
             Open {device.name}
           </a>
-          <button type="button" onClick={() => setKeyed(undefined)}>
+          <a class="button" href={to('add')} onClick={() => setKeyed(undefined)}>
             Add another device
-          </button>
+          </a>
           <a class="button" href={to('')} onClick={() => setKeyed(undefined)}>
             To the fleet
           </a>

@@ -89,9 +89,15 @@ export function check(): void {
   void ask();
 }
 
+export const LOGGED_OUT = 'You have logged out.';
+
+/** Nothing of what was shown stays: who logs in next may be somebody else. */
 export async function logout(): Promise<void> {
   await post('logout');
-  signOut('You have logged out.');
+  batch(() => {
+    signOut(LOGGED_OUT);
+    status.value = undefined;
+  });
 }
 
 async function ask(): Promise<void> {
