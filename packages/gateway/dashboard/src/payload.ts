@@ -39,13 +39,47 @@ export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 }
 
+/** Deeper than this nothing is broken into lines: a message may be nothing but brackets. */
+const MOST_LEVELS = 16;
+
 function prettyOf(body: Body): string {
+  const text = new TextDecoder().decode(bytesOf(body));
   try {
-    const value = 'json' in body ? body.json : JSON.parse(new TextDecoder().decode(bytesOf(body)));
-    return JSON.stringify(value, undefined, 2);
+    JSON.parse(text);
   } catch {
     return show(body, 'sent');
   }
+  return inLines(text);
+}
+
+/** JSON with each value in a line of its own, written as it came: large numbers and repeated names, too. */
+function inLines(json: string): string {
+  const parts = json.match(/"(?:\\.|[^"\\])*"|[[\]{},:]|[^\s[\]{},:"]+/g) ?? [];
+  let level = 0;
+  let lines = '';
+  const breakLine = () => {
+    if (level <= MOST_LEVELS) lines += `\n${'  '.repeat(level)}`;
+  };
+  parts.forEach((part, index) => {
+    if (isOneOf('[{', part)) {
+      lines += part;
+      level++;
+      if (!isOneOf(']}', parts[index + 1])) breakLine();
+    } else if (isOneOf(']}', part)) {
+      const isBroken = level <= MOST_LEVELS && !isOneOf('[{', parts[index - 1]);
+      level--;
+      if (isBroken) breakLine();
+      lines += part;
+    } else {
+      lines += part === ':' ? ': ' : part;
+      if (part === ',') breakLine();
+    }
+  });
+  return lines;
+}
+
+function isOneOf(brackets: string, part: string | undefined): boolean {
+  return part?.length === 1 && brackets.includes(part);
 }
 
 export type Parsed = { readonly body: Body; readonly size: number } | { readonly problem: string };

@@ -54,6 +54,20 @@ test('a message is shown as text, hexadecimal or JSON, and as itself where it is
   assert.equal(show({ json: null }, 'sent'), 'null');
 });
 
+test('JSON in lines has the values that came, whatever a number of JavaScript makes of them', () => {
+  const came = '{"n":12345678901234567890,"f":1.0,"e":1e999,"a":[],"a":[{},"[{,:\\""]}';
+  const lines = [
+    ...['{', '  "n": 12345678901234567890,', '  "f": 1.0,', '  "e": 1e999,', '  "a": [],'],
+    ...['  "a": [', '    {},', '    "[{,:\\""', '  ]', '}'],
+  ];
+  assert.equal(show({ text: came }, 'json'), lines.join('\n'));
+});
+
+test('JSON in lines does not become much longer than what came', () => {
+  const deep = '['.repeat(904) + ']'.repeat(904);
+  assert.ok(show({ text: deep }, 'json').length < 5_000);
+});
+
 test('every snippet has the key, the id and the address of the gateway', () => {
   const facts = {
     deviceId: '02:00:00:00:00:2a',
