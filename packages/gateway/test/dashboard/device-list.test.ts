@@ -76,6 +76,26 @@ test('a device that has moved down between two pages stands there once', async (
   assert.equal(new Set(ids).size, ids.length);
 });
 
+test('a list that is read again is read as far down as is looked at', async () => {
+  const { list } = open(ALL);
+  await list.open({});
+  list.want(600);
+  await settled();
+  await list.reload();
+  await settled();
+  assert.equal(list.row(599)?.id, ALL[599]!.id);
+});
+
+test('an event that comes before an older answer is not undone by it', async () => {
+  const { list, hold } = open(ALL);
+  const release = hold();
+  const read = list.open({});
+  list.apply(event('connected', ALL[3]!.id, { session: 's1', transport: 'udp', peer: '192.0.2.1:5' }));
+  release(0);
+  await read;
+  assert.equal(list.row(3)!.online, true);
+});
+
 test('an error is told, and what was read stays', async () => {
   const errors: unknown[] = [];
   let fails = false;

@@ -38,6 +38,8 @@ export class DeviceList {
   #generation = 0;
   #reading = false;
   #wanted = 0;
+  /** Events since the request under way: its answer may be older than they are. */
+  #meanwhile: GatewayEvent[] = [];
   #loaded = false;
   #stale = false;
 
@@ -81,11 +83,11 @@ export class DeviceList {
     return this.reload();
   }
 
-  /** Reads again as much as there was, at least a page. */
+  /** Reads again as far down as somebody looks, at least a page. */
   async reload(): Promise<void> {
     const generation = ++this.#generation;
     this.#reading = true;
-    this.#wanted = PAGE;
+    this.#meanwhile = [];
     try {
       const page = await this.#options.readPage({ ...this.#query, limit: PAGE });
       if (generation !== this.#generation) return;
@@ -100,12 +102,14 @@ export class DeviceList {
       if (generation === this.#generation) this.#reading = false;
     }
     this.#options.changed();
+    // Who looks further down than the first page still does.
+    this.want(this.#wanted);
   }
 
   /** Says how far down rows are shown: what is missing is read, one page after the other. */
   want(end: number): void {
-    this.#wanted = Math.max(this.#wanted, end);
-    if (!this.#reading && this.#loaded) void this.#readOn();
+    this.#wanted = end;
+    if (!this.#reading && this.#loaded && this.#rows.length < this.#wanted) void this.#readOn();
   }
 
   async #readOn(): Promise<void> {
@@ -113,6 +117,7 @@ export class DeviceList {
     this.#reading = true;
     try {
       while (this.#rows.length < this.#wanted && this.#next !== undefined) {
+        this.#meanwhile = [];
         const page = await this.#options.readPage({ ...this.#query, after: this.#next, limit: PAGE });
         if (generation !== this.#generation) return;
         this.#take(page);
@@ -127,6 +132,7 @@ export class DeviceList {
 
   /** Changes the row of a device, if it was read. Returns whether something shown may have changed. */
   apply(event: GatewayEvent): boolean {
+    if (this.#reading) this.#meanwhile.push(event);
     if (event.type === 'device-added' || event.type === 'device-removed' || event.type === 'device-changed') {
       this.#stale = true;
       return true;
@@ -156,11 +162,13 @@ export class DeviceList {
     }
     this.#next = next ?? undefined;
     this.#total = next === null ? this.#rows.length : Math.max(total, this.#rows.length);
+    for (const event of this.#meanwhile.splice(0)) this.apply(event);
   }
 }
 
 function withSession(device: Device, { at, data }: GatewayEvent): Device {
   const text = (name: string) => String(data[name] ?? '');
+  if (device.session?.id === data.session) return device;
   return {
     ...device,
     online: true,
