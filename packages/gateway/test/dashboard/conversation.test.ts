@@ -31,6 +31,19 @@ test('the history, read again, keeps what has come since it was asked for', () =
   );
 });
 
+test('a state that comes before an older answer of the history is not undone by it', () => {
+  const page = { messages: [message(8), message(7)], next: null };
+  const read = fromHistory(page, EMPTY, [state(7, 'confirmed'), sent(9)]);
+  assert.deepEqual(ids(read), [7, 8, 9]);
+  assert.equal(read.messages[0]!.state, 'confirmed');
+});
+
+test('older messages that were asked for twice stand there once', () => {
+  const read = fromHistory({ messages: [message(8), message(7)], next: 7 }, EMPTY);
+  const page = { messages: [message(6), message(2)], next: 2 };
+  assert.deepEqual(ids(withOlder(withOlder(read, page, 7), page, 7)), [2, 6, 7, 8]);
+});
+
 test('a state changes its message, and only what has changed is another object', () => {
   const before = withEvents(EMPTY, [sent(1), sent(2)]);
   const after = withEvents(before, [state(2, 'confirmed')]);

@@ -49,6 +49,8 @@ export function useDevice(id: string): DeviceView {
   const [conversation, setConversation] = useState<Conversation>(EMPTY);
   const [waiting, setWaiting] = useState<Outbox>();
   const [roundTrips, setRoundTrips] = useState<readonly Point[]>([]);
+  /** Events since the history was asked for, while it has not come. */
+  const meanwhile = useRef<GatewayEvent[] | undefined>(undefined);
   const older = useRef<number | null>(null);
   older.current = conversation.older;
 
@@ -72,23 +74,30 @@ export function useDevice(id: string): DeviceView {
 
   const load = useCallback(async () => {
     void ask();
+    const events: GatewayEvent[] = [];
+    meanwhile.current = events;
     try {
       const page = await get<MessagePage>(devicePath(id, '/messages'), { limit: PAGE });
-      setConversation((before) => fromHistory(page, before));
+      // It was asked for again.
+      if (meanwhile.current !== events) return;
+      meanwhile.current = undefined;
+      setConversation((before) => fromHistory(page, before, events));
     } catch {
       // What asks for the device says what is wrong.
     }
   }, [id, ask]);
 
   const loadOlder = useCallback(async () => {
-    if (older.current === null) return;
-    const page = await get<MessagePage>(devicePath(id, '/messages'), { limit: PAGE, before: older.current });
-    setConversation((before) => withOlder(before, page));
+    const before = older.current;
+    if (before === null) return;
+    const page = await get<MessagePage>(devicePath(id, '/messages'), { limit: PAGE, before });
+    setConversation((conversation) => withOlder(conversation, page, before));
   }, [id]);
 
   const take = useMemo(
     () =>
       batched<GatewayEvent>(SHOW_EVERY, (events) => {
+        meanwhile.current?.push(...events);
         setConversation((before) => withEvents(before, events));
         if (events.some(({ type }) => type === 'refused')) refusalsChanged();
         if (events.some(({ type }) => type !== 'message')) void ask();

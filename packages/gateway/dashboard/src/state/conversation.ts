@@ -21,14 +21,29 @@ export interface Conversation {
 
 export const EMPTY: Conversation = { messages: [], older: null, keep: KEPT_MESSAGES };
 
-/** What the history has, newest first, and behind it what has come since. */
-export function fromHistory(page: MessagePage, before: Conversation): Conversation {
+/**
+ * What the history has, newest first, and behind it what has come since.
+ *
+ * @param meanwhile events since it was asked for: the answer may be older than they are
+ */
+export function fromHistory(
+  page: MessagePage,
+  before: Conversation,
+  meanwhile: readonly GatewayEvent[] = [],
+): Conversation {
   const newest = page.messages[0]?.id ?? 0;
   const since = before.messages.filter(({ id }) => id > newest);
-  return { messages: [...page.messages.toReversed(), ...since], older: page.next, keep: KEPT_MESSAGES };
+  const messages = [...page.messages.toReversed(), ...since];
+  return withEvents({ messages, older: page.next, keep: KEPT_MESSAGES }, meanwhile);
 }
 
-export function withOlder(conversation: Conversation, page: MessagePage): Conversation {
+/** @param before what the page was asked for with; where another one is the next by now it does not fit any more */
+export function withOlder(
+  conversation: Conversation,
+  page: MessagePage,
+  before = conversation.older,
+): Conversation {
+  if (conversation.older !== before) return conversation;
   const messages = [...page.messages.toReversed(), ...conversation.messages];
   return { messages, older: page.next, keep: messages.length + KEPT_MESSAGES };
 }
