@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { checkWithAxe } from './axe.js';
 import { loginLink, openDashboard, panel } from './bed.js';
 import { type OpenWindow, testInChromium } from './chromium.js';
-import { CONTROLS, follow, NO_STREAMS, TOO_WIDE } from './page-scripts.js';
+import { CONTROLS, FIELD_IS_EMPTY, follow, NO_STREAMS, TOO_WIDE } from './page-scripts.js';
 import { DISABLED, FOR_ADMINS, ONLINE, PAGES, smallFleet } from './small-fleet.js';
 
 /** What the first page may take, compressed. Bytes. */
@@ -149,3 +150,50 @@ testInChromium(
     await visit(page, DEVICE, 'Old key');
   },
 );
+
+testInChromium(
+  'a message is sent once, also when its answer is lost, and nothing when Enter is pressed once more',
+  async (_, open) => {
+    const { gateway, session } = await smallFleet();
+    const page = await openDashboard(gateway, open, { path: DEVICE, expected: /ERR_CONNECTION_RESET/ });
+    const field = page.getByLabel('Message to lamp');
+    await page.route(
+      /\/messages$/,
+      async (route) => {
+        await route.fetch();
+        await route.abort('connectionreset');
+      },
+      { times: 1 },
+    );
+    await field.fill('once');
+    await field.press('Enter');
+    await page.getByText('The gateway does not answer.').waitFor();
+    await field.press('Enter');
+    await page.waitForFunction(FIELD_IS_EMPTY);
+    await field.press('Enter');
+    await field.fill('last');
+    await field.press('Enter');
+    for (const text of ['once', 'last'])
+      assert.equal(new TextDecoder().decode(await session.recv({ timeout: 10_000 })), text);
+  },
+);
+
+testInChromium('events are those that the address says, whichever answer comes last', async (_, open) => {
+  const { gateway } = await smallFleet();
+  const page = await openDashboard(gateway, open, { path: 'events' });
+  const rows = page.getByRole('table', { name: 'Events' }).locator('tbody tr');
+  let late: Promise<void> | undefined;
+  await page.route(/events\/log\?types=refused&/, (route) => {
+    late = delay(1_500).then(() => route.continue());
+  });
+  const kind = page.getByRole('combobox', { name: 'Kind of events' });
+  await kind.selectOption('Refused');
+  while (late === undefined) await delay(20);
+  await kind.selectOption('Connections');
+  await rows.filter({ hasText: 'Device added' }).first().waitFor({ state: 'hidden' });
+  const answered = page.waitForResponse(/events\/log\?types=refused&/);
+  await Promise.all([late, answered]);
+  await delay(200);
+  assert.equal(await rows.filter({ hasText: 'Refused' }).count(), 0);
+  assert.ok((await rows.filter({ hasText: 'Connected' }).count()) > 0);
+});

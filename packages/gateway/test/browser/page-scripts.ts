@@ -44,3 +44,6 @@ export const FOCUSED = `(() => {
   const name = e.getAttribute('aria-label') ?? e.labels?.[0]?.textContent ?? e.textContent;
   return name.replace(/\\s+/g, ' ').trim();
 })()`;
+
+/** Whether the message that was written has been taken. */
+export const FIELD_IS_EMPTY = `document.querySelector('form.send textarea').value === ''`;

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { query, setQuery } from '../router.js';
 import { VIEWS, viewOf } from './message-body.js';
 
@@ -13,7 +13,9 @@ const STATES = ['received', 'queued', 'sent', 'confirmed', 'expired', 'refused']
 /** Which messages of the history. */
 export function HistoryFilters() {
   const values = query.value;
-  const [find, setFind] = useState(values.get('find') ?? '');
+  const given = values.get('find') ?? '';
+  const [find, setFind] = useState(given);
+  useEffect(() => setFind(given), [given]);
   const filter = (changes: Record<string, string>) => setQuery({ ...changes, before: '' }, true);
   return (
     <form

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { devicePath, get, messageOf } from '../api/client.js';
 import type { Device, MessagePage } from '../api/types.js';
 import { Problem } from '../components/problem.js';
@@ -16,7 +16,10 @@ export function History({ device }: { readonly device: Device }) {
   const [problem, setProblem] = useState<string>();
   const values = query.value;
   const key = ['before', 'direction', 'outcome', 'find'].map((name) => values.get(name) ?? '').join('\n');
+  /** Of requests under way only the answer to the last one counts. */
+  const asked = useRef(0);
   const load = () => {
+    const ask = ++asked.current;
     const [before, direction, state, search] = key.split('\n');
     setProblem(undefined);
     get<MessagePage>(devicePath(device.id, '/messages'), {
@@ -25,7 +28,10 @@ export function History({ device }: { readonly device: Device }) {
       state,
       search,
       limit: PAGE,
-    }).then(setPage, (error) => setProblem(messageOf(error)));
+    }).then(
+      (answer) => ask === asked.current && setPage(answer),
+      (error) => ask === asked.current && setProblem(messageOf(error)),
+    );
   };
   // All that it reads is in the key.
   useEffect(load, [device.id, key]);

@@ -34,29 +34,36 @@ export function SendForm({ device, sent }: SendFormProps) {
   const form = useForm(['text', 'base64', 'json']);
   const id = useId();
   const field = useRef<HTMLTextAreaElement>(null);
+  /** What was sent without an answer: sent once more it has the same key. */
+  const open = useRef({ request: '', key: '' });
   const placeholder = FORMATS.find(([name]) => name === format)![2];
   const told = problem ?? form.problem('text') ?? form.problem('base64') ?? form.problem('json');
   const send = form.submit(async () => {
     const parsed = parse(typed, format);
     if ('problem' in parsed) return setProblem(parsed.problem);
     setProblem(undefined);
-    const { message } = await post<{ message: Message }>(
-      devicePath(device.id, '/messages'),
-      {
-        ...parsed.body,
-        ...(expiry === undefined ? {} : { expiresIn: expiry }),
-        ...(redeliver === '' ? {} : { redeliver: redeliver === 'yes' }),
-      },
-      // A request that is repeated, as after a broken connection, sends nothing twice.
-      { 'idempotency-key': idempotencyKey() },
-    );
+    const body = {
+      ...parsed.body,
+      ...(expiry === undefined ? {} : { expiresIn: expiry }),
+      ...(redeliver === '' ? {} : { redeliver: redeliver === 'yes' }),
+    };
+    const request = JSON.stringify(body);
+    if (open.current.request !== request) open.current = { request, key: idempotencyKey() };
+    // A request that is repeated, as after a broken connection, sends nothing twice.
+    const { message } = await post<{ message: Message }>(devicePath(device.id, '/messages'), body, {
+      'idempotency-key': open.current.key,
+    });
+    open.current = { request: '', key: '' };
     sent(message);
-    setTyped('');
+    // What was typed since stays.
+    setTyped((now) => (now === typed ? '' : now));
     field.current?.focus();
   });
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    void send(event);
+    // A message without a byte is sent by the button: not by a key that was pressed twice.
+    if (typed === '') event.preventDefault();
+    else void send(event);
   };
   return (
     <form class="send" onSubmit={send}>

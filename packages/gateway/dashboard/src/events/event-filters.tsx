@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { EventType } from '../api/types.js';
 import { query, setQuery } from '../router.js';
 
@@ -16,6 +16,7 @@ export function EventFilters() {
   const values = query.value;
   const given = values.get('device') ?? '';
   const [device, setDevice] = useState(given);
+  useEffect(() => setDevice(given), [given]);
   const types = values.get('types') ?? '';
   return (
     <form

@@ -28,36 +28,52 @@ export function EventsPage() {
   const rows = useRef(ROWS);
   const scope = scopeOf(query.value);
   const filter = { types: scope.types.join(), device: scope.device, limit: PAGE };
+  const key = `${filter.types} ${filter.device}`;
+  const shown = useRef(key);
+  shown.current = key;
+  /** Of requests under way only the answer to the last one counts. */
+  const asked = useRef(0);
+  /** Events since then: its answer may be older than they are. */
+  const meanwhile = useRef<readonly GatewayEvent[]>([]);
 
   const load = () => {
     setProblem(undefined);
+    const ask = ++asked.current;
+    meanwhile.current = [];
     get<EventPage>('api/v1/events/log', { ...filter, before: Number.MAX_SAFE_INTEGER }).then(
       (page) => {
-        setEvents(page.events);
+        if (ask !== asked.current) return;
+        setEvents(withNewer(page.events, meanwhile.current));
         setOlder(page.next);
       },
-      (error) => setProblem(messageOf(error)),
+      (error) => ask === asked.current && setProblem(messageOf(error)),
     );
   };
   const loadOlder = () =>
     attempt(async () => {
+      const ask = asked.current;
       const page = await get<EventPage>('api/v1/events/log', { ...filter, before: older ?? undefined });
+      if (ask !== asked.current) return;
       rows.current += PAGE;
-      setEvents((before = []) => [...before, ...page.events]);
+      setEvents((before = []) => {
+        const oldest = before.at(-1)?.id ?? Number.POSITIVE_INFINITY;
+        return [...before, ...page.events.filter(({ id }) => id < oldest)];
+      });
       setOlder(page.next);
     });
   const take = useMemo(
     () =>
       batched<GatewayEvent>(SHOW_EVERY, (added) => {
-        if (isPaused.current) return;
+        // Those of another filter, which has been changed since they came.
+        if (isPaused.current || shown.current !== key) return;
+        meanwhile.current = [...meanwhile.current, ...added].slice(-ROWS);
         setEvents((before = []) => {
-          const newest = before[0]?.id ?? 0;
-          const all = [...added.filter(({ id }) => id > newest).toReversed(), ...before];
+          const all = withNewer(before, added);
           if (all.length > rows.current) setOlder(all[rows.current - 1]!.id);
           return all.slice(0, rows.current);
         });
       }),
-    [],
+    [key],
   );
   useLive(scope, take, load);
   const pause = () => {
@@ -87,6 +103,12 @@ export function EventsPage() {
       )}
     </>
   );
+}
+
+/** The latest first; `added` as they came. */
+function withNewer(events: readonly GatewayEvent[], added: readonly GatewayEvent[]): readonly GatewayEvent[] {
+  const newest = events[0]?.id ?? 0;
+  return [...added.filter(({ id }) => id > newest).toReversed(), ...events];
 }
 
 /** What the URL says. Messages only for who asks: there may be thousands a second. */
