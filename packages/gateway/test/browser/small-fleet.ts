@@ -16,7 +16,7 @@ export const smallFleet = once(async () => {
   const add = async (id: string, name: string, tags: readonly string[]): Promise<string> =>
     (await gateway.expect(201, 'POST', '/api/v1/devices', { id, name, tags })).key;
   const key = await add(ONLINE, 'lamp', ['attic', 'light']);
-  await add(WAITING, 'a-pump-with-a-name-that-is-as-long-as-a-name-may-be-and-no-space', ['cellar']);
+  await add(WAITING, `a-pump${'W'.repeat(58)}`, ['cellar', 'a'.repeat(32)]);
   const disabled = await add(DISABLED, 'valve', []);
   await gateway.expect(200, 'PATCH', `/api/v1/devices/${DISABLED}`, { enabled: false, note: 'It leaks.' });
   const url = gateway.url('tcp');
