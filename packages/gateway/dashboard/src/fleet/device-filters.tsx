@@ -1,12 +1,16 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get } from '../api/client.js';
-import type { TagCount } from '../api/types.js';
+import type { EventType, TagCount } from '../api/types.js';
 import { query, setQuery } from '../router.js';
+import { batched } from '../state/batch.js';
 import { FLEET_SCOPE } from '../state/scope.js';
 import { useLive } from '../state/use-live.js';
 
 /** After the last key, before it is looked for. Milliseconds. */
 const PAUSE = 250;
+/** How often tags are read at most, as thousands of devices may change at once. Milliseconds. */
+const TAGS_EVERY = 2_000;
+const TAGS_CHANGE: readonly EventType[] = ['device-added', 'device-changed', 'device-removed'];
 
 export const STATES = [
   ['', 'All states'],
@@ -22,7 +26,8 @@ export function DeviceFilters() {
   const [typed, setTyped] = useState(search);
   const [tags, setTags] = useState<readonly TagCount[]>([]);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  useEffect(() => setTyped(search), [search]);
+  // A space that more will follow is not taken away.
+  useEffect(() => setTyped((now) => (now.trim() === search ? now : search)), [search]);
   useEffect(() => () => clearTimeout(timer.current), []);
   const load = () => {
     get<{ tags: TagCount[] }>('api/v1/tags').then(
@@ -30,7 +35,8 @@ export function DeviceFilters() {
       () => {},
     );
   };
-  useLive(FLEET_SCOPE, ({ type }) => type === 'device-changed' && load(), load);
+  const changed = useRef(batched(TAGS_EVERY, load)).current;
+  useLive(FLEET_SCOPE, ({ type }) => TAGS_CHANGE.includes(type) && changed(type), load);
   const type = (text: string) => {
     setTyped(text);
     clearTimeout(timer.current);
