@@ -72,7 +72,7 @@ bool parse_seconds(uint32_t *milliseconds, const char *option, const char *text,
     char *end;
     double seconds = strtod(text, &end);
     if (end == text || *end != '\0' || !(seconds >= 0.001 && seconds <= INT32_MAX / 1000))
-        return problem_is(problem, "%s is \"%s\": it must be seconds, 0.001 or more", option, text);
+        return problem_is(problem, "%s is \"%s\": it must be seconds, 0.001 to %d", option, text, INT32_MAX / 1000);
     *milliseconds = (uint32_t)(seconds * 1000 + 0.5);
     return true;
 }

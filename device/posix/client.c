@@ -216,5 +216,7 @@ static void end(client_t *client)
     transport_close(&client->transport);
     usmp_wipe(&client->usmp);
     usmp_crypto_wipe(&client->options.psk, sizeof client->options.psk);
-    if (fflush(stdout) != 0 && client->exit_code == EXIT_DONE) client->exit_code = EXIT_FAILED;
+    /* What is printed is flushed at once, so that only the flag still knows that it could not be. */
+    bool printed = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (!printed && client->exit_code == EXIT_DONE) (void)fail(client, EXIT_FAILED, "cannot write to standard output");
 }

@@ -95,6 +95,10 @@ static bool parse_file(psk_t *psk, const char *path, problem_t *problem)
     int reason = errno;
     (void)fclose(file);
     if (failed) return problem_is(problem, "cannot read %s: %s", path, strerror(reason));
+    if (memchr(text, '\0', length) != NULL) {
+        usmp_crypto_wipe(text, sizeof text);
+        return problem_is(problem, "%s: key holds a zero byte: write bytes that are no text as hex:... or base64:...", path);
+    }
     text[length] = '\0';
     cut_line_end(text, length);
     if (text[0] == '\0') return problem_is(problem, "%s is empty: make a key with npx usmp keygen --out FILE", path);

@@ -54,7 +54,8 @@ static bool parse_host(url_t *url, const char *rest, problem_t *problem)
     const char *host = brackets ? rest + 1 : rest;
     size_t length = strcspn(host, brackets ? "]" : ":/?#@");
     const char *behind = host + length;
-    if (brackets && *behind == ']') behind++;
+    if (brackets && *behind != ']') return problem_is(problem, "the address has no end: write it like [::1]:9000");
+    if (brackets) behind++;
     const char *port = *behind == ':' ? behind + 1 : DEFAULT_PORT;
     size_t digits = strspn(port, "0123456789");
     if (length == 0) return problem_is(problem, "the URL names no host: %s://127.0.0.1:9000", url_scheme_name(url->scheme));

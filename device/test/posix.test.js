@@ -65,6 +65,7 @@ describe('command lines', { concurrency: 4 }, () => {
     [client, ['tcp://127.0.0.1:0'], /port 0 cannot be connected to/],
     [client, ['tcp://127.0.0.1:1/path'], /not 1 to 65535|more than transport/],
     [client, ['tcp://127.0.0.1/path'], /holds more than transport, host and port/],
+    [client, ['tcp://[::1:9000'], /the address has no end: write it like \[::1\]:9000/],
     [client, ['serial:'], /names no port/],
     [client, ['serial://dev/ttyUSB0'], /comes right behind the colon/],
     [client, ['serial:/dev/ttyUSB0?baud=fast'], /baud is "fast": give bits a second/],
@@ -72,7 +73,7 @@ describe('command lines', { concurrency: 4 }, () => {
     [client, [NOWHERE, '--device-id', 'aa:bb'], /"aa:bb" is not a device id: write it like aa:bb/],
     [client, [NOWHERE, '--device-id', 'aa:bb:cc:dd:ee:gg'], /is not a device id/],
     [client, [NOWHERE, '--timeout', 'soon'], /--timeout is "soon": it must be seconds/],
-    [client, [NOWHERE, '--timeout', '0'], /it must be seconds, 0\.001 or more/],
+    [client, [NOWHERE, '--timeout', '0'], /it must be seconds, 0\.001 to 2147483/],
     [client, [NOWHERE, '--echo-check', '0'], /--echo-check is "0": it must be a number from 1/],
     [client, [NOWHERE, '--window', '65'], /from 1 to 64/],
     [
@@ -165,6 +166,7 @@ describe('keys', { concurrency: 4 }, () => {
       [['--psk', `secret${'x'.repeat(600)}`], /--psk: key is longer than 512 bytes/],
       [['--psk-file', file('empty.txt', '\n')], /empty\.txt is empty: make a key/],
       [['--psk-file', file('short.txt', 'secret\n')], /short\.txt: key is 6 bytes/],
+      [['--psk-file', file('zero.txt', 'secret of 16 bytes\0and more')], /zero\.txt: key holds a zero byte/],
       [['--psk-file', path.join(folder, 'none.txt')], /cannot read .*none\.txt: No such file/],
       [['--psk-file', folder], /cannot read .*: Is a directory/],
     ];
@@ -184,6 +186,14 @@ describe('what the client does', { concurrency: 4 }, () => {
     const { url } = await serveC(t, TCP);
     const outcome = await runC(t, url, ['--send', 'hello', '--send', '', '--send', '--21.5 °C']);
     assert.deepEqual(outcome, { code: 0, signal: null, stdout: 'hello\n\n--21.5 °C\n', stderr: '' });
+  });
+
+  testWithTools('it fails where what it prints cannot be written', async (t) => {
+    const { url } = await serveC(t, TCP);
+    const command = 'exec "$0" "$@" > /dev/full';
+    const args = ['-c', command, client, url, '--psk', KEY, '--send', 'hello'];
+    const { code, stderr } = await run(t, '/bin/sh', args);
+    assert.deepEqual({ code, stderr }, { code: 1, stderr: 'usmp-client: cannot write to standard output\n' });
   });
 
   testWithTools('it changes the keys, and measures a round trip, before anything else', async (t) => {
