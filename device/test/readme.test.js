@@ -1,4 +1,4 @@
-/** The example of device/README.md runs as printed, against the server; so does that of usmp.h, as far as it goes. */
+/** The example of device/README.md runs as printed, against the server. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -14,6 +14,9 @@ const run = promisify(execFile);
 const DEVICE = fileURLToPath(new URL('..', import.meta.url));
 const tools = await findTools('analysis');
 const skip = tools === undefined && 'no C compiler: node scripts/toolchain.js says why';
+
+/** What the example prints where the server knows another key. */
+const REFUSED = 'the server knows another key, or not this device id: compare both\n';
 
 const STRICT = [
   '-std=c99',
@@ -91,7 +94,10 @@ test('the example of the README says hello to a server and prints the answer', {
     await session.send(`${message} yourself`);
     await session.recv().catch(() => {});
   });
+  const stranger = new USMPServer({ psk: 'another key than that', listen: ['tcp://127.0.0.1:0'] });
   await server.listen();
+  stranger.onSession(() => {});
+  await stranger.listen();
   try {
     await writeFile(join(folder, 'example.c'), example + YOURS);
     const program = join(folder, 'example');
@@ -119,8 +125,11 @@ test('the example of the README says hello to a server and prints the answer', {
     const { stdout } = await run(program, [port], { timeout: 20_000 });
     assert.deepEqual(heard, ['hello']);
     assert.equal(stdout, 'hello yourself\nthis side closed the session\n');
+    const refused = await run(program, [new URL(stranger.urls[0]).port], { timeout: 20_000 });
+    assert.equal(refused.stdout, REFUSED);
   } finally {
     await server.close();
+    await stranger.close();
     await rm(folder, { recursive: true });
   }
 });
