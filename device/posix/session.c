@@ -49,7 +49,7 @@ static void provide_keys(session_t *session, const hub_t *hub, const uint8_t *de
     device_id_format(session->device, device_id);
     session->opened = false;
     session->echo_count = 0;
-    usmp_provide_keys(session->usmp, &hub->key, count, clock_now());
+    usmp_provide_keys(session->usmp, device_id, &hub->key, count, clock_now());
 }
 
 static void take_message(session_t *session, const hub_t *hub, const usmp_event_t *event)

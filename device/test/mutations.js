@@ -738,7 +738,7 @@ const MUTATIONS = [
   {
     name: 'closing waits for ever',
     file: 'core/src/connection.c',
-    from: 'next = (deadline_t){usmp_due_in(now, usmp->began_at, USMP_CLOSE_TIMEOUT), GIVE_UP_CLOSING};',
+    from: 'next = (deadline_t){usmp_earlier(taken_in, usmp_due_in(now, usmp->began_at, USMP_LINGER_LIMIT)), GIVE_UP_CLOSING};',
     to: 'next = (deadline_t){USMP_NEVER, NOTHING};',
     in: 'closing',
     test: 'stream: closing ends in its time when the line takes nothing',

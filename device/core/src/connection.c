@@ -105,10 +105,12 @@ static void finish_handshake(usmp_t *usmp, usmp_error_t error, uint32_t now)
     if (error != USMP_OK) usmp_fail(usmp, error);
 }
 
-void usmp_provide_keys(usmp_t *usmp, const usmp_key_t *keys, size_t count, uint32_t now)
+void usmp_provide_keys(usmp_t *usmp, const uint8_t device_id[6], const usmp_key_t *keys, size_t count, uint32_t now)
 {
-    if (usmp->state != USMP_STATE_HANDSHAKE || !usmp->is_server) return;
     usmp_handshake_t *handshake = &usmp->layer.handshake;
+    if (usmp->state != USMP_STATE_HANDSHAKE || !usmp->is_server) return;
+    /* With the keys of one device another one would come in. */
+    if (handshake->state == USMP_WAIT_HELLO || memcmp(device_id, handshake->device_id, sizeof handshake->device_id) != 0) return;
 #if USMP_DATAGRAM
     if (usmp_is_datagram(usmp)) {
         usmp_error_t failed = usmp_handshake_provide_keys(handshake, usmp->settings, keys, count, usmp->datagram.flight);
@@ -247,7 +249,8 @@ static deadline_t next_deadline(const usmp_t *usmp, uint32_t now)
         next = (deadline_t){idle_in(usmp, now), END_IDLE};
         other = (deadline_t){keepalive_in(usmp, now), KEEP_ALIVE};
     } else if (usmp_lingers(usmp) && !usmp_is_datagram(usmp)) {
-        next = (deadline_t){usmp_due_in(now, usmp->began_at, USMP_CLOSE_TIMEOUT), GIVE_UP_CLOSING};
+        uint32_t taken_in = usmp_due_in(now, usmp->last_sent, USMP_CLOSE_TIMEOUT);
+        next = (deadline_t){usmp_earlier(taken_in, usmp_due_in(now, usmp->began_at, USMP_LINGER_LIMIT)), GIVE_UP_CLOSING};
     }
     return other.in < next.in ? other : next;
 }
@@ -358,7 +361,7 @@ USMP_INTERNAL void usmp_close_with(usmp_t *usmp, usmp_error_t error, uint32_t no
     }
     set_closed(usmp, error);
     usmp->bye_wanted = true;
-    usmp->began_at = now;
+    usmp->began_at = usmp->last_sent = now;
 #if USMP_DATAGRAM
     if (usmp_is_datagram(usmp)) usmp_datagram_close(usmp, now);
 #endif
@@ -439,11 +442,11 @@ void usmp_transmitted(usmp_t *usmp, size_t length, uint32_t now)
 #endif
     size_t waiting = (size_t)(usmp->tx_end - usmp->tx_start);
     usmp->tx_start = (uint16_t)(usmp->tx_start + (length < waiting ? length : waiting));
-    if (usmp->state != USMP_STATE_HANDSHAKE || length == 0) return;
-    /* The clock may have gone on for seconds while keys were computed. */
+    if (usmp->state == USMP_STATE_OPEN || length == 0) return;
+    /* The clock may have gone on for seconds while keys were computed; and a line that is slow gets its time for the end. */
     usmp->last_sent = now;
 #if USMP_SERIAL
-    usmp->has_proved |= usmp->layer.handshake.state == USMP_WAIT_SESSION_OK;
+    usmp->has_proved |= usmp->state == USMP_STATE_HANDSHAKE && usmp->layer.handshake.state == USMP_WAIT_SESSION_OK;
 #endif
 }
 

@@ -116,7 +116,7 @@ static void do_call(void)
     switch (call.what) {
     case CONNECT: (void)!usmp_connect(usmp, &call.end->settings, 0); break;
     case ACCEPT: (void)!usmp_accept(usmp, &call.end->settings, 0); break;
-    case KEYS: usmp_provide_keys(usmp, &key, 1, 0); break;
+    case KEYS: usmp_provide_keys(usmp, call.event.data, &key, 1, 0); break;
     case INPUT: call.length = usmp_handle_input(usmp, call.bytes, call.length, 0); break;
     case TIMEOUT: usmp_handle_timeout(usmp, 0); break;
     case EVENT: call.told = usmp_poll_event(usmp, &call.event); break;

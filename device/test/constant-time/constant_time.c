@@ -283,7 +283,7 @@ static void drain(end_t *end)
     act_as(end);
     while (usmp_poll_timeout(&end->usmp, now) == 0) usmp_handle_timeout(&end->usmp, now);
     while (usmp_poll_event(&end->usmp, &event)) {
-        if (event.type == USMP_EVENT_KEYS_WANTED) usmp_provide_keys(&end->usmp, &key, 1, now);
+        if (event.type == USMP_EVENT_KEYS_WANTED) usmp_provide_keys(&end->usmp, event.data, &key, 1, now);
         end->open |= event.type == USMP_EVENT_OPEN;
         end->messages += event.type == USMP_EVENT_MESSAGE;
         end->pongs += event.type == USMP_EVENT_PONG;

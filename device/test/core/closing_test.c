@@ -124,6 +124,50 @@ static void closing_takes_no_longer_than_it_may(void)
     }
 }
 
+/** A fifth of the message every 2 s. */
+static void a_slow_line_gets_all(void)
+{
+    open_pair();
+    if (transport == USMP_TRANSPORT_DATAGRAM) {
+        pair_free(&pair);
+        return;
+    }
+    pair.client.line.blocked = true;
+    end_send_pattern(&pair, &pair.client, 1, USMP_MAX_MESSAGE);
+    usmp_close(pair.client.usmp, pair_now(&pair));
+    const uint8_t *bytes;
+    size_t length;
+    while ((bytes = usmp_poll_transmit(pair.client.usmp, pair_now(&pair), &length)) != NULL) {
+        if (length > USMP_MAX_MESSAGE / 5) length = USMP_MAX_MESSAGE / 5;
+        end_input(&pair, &pair.server, bytes, length);
+        usmp_transmitted(pair.client.usmp, length, pair_now(&pair));
+        pair_advance(&pair, 2000);
+    }
+    CHECK(!usmp_lingers(pair.client.usmp));
+    CHECK(end_has_message(&pair.server, 0, 1, USMP_MAX_MESSAGE));
+    CHECK_ERROR(end_closed(&pair.server), USMP_ERROR_BYE);
+    pair_free(&pair);
+}
+
+/** A byte now and then keeps nobody here for ever. */
+static void a_trickle_ends_in_its_time(void)
+{
+    size_t length;
+    open_pair();
+    if (transport != USMP_TRANSPORT_DATAGRAM) {
+        pair.client.line.blocked = true;
+        end_send_pattern(&pair, &pair.client, 1, USMP_MAX_MESSAGE);
+        usmp_close(pair.client.usmp, pair_now(&pair));
+        for (unsigned i = 0; i < 30; i++) {
+            CHECK(usmp_poll_transmit(pair.client.usmp, pair_now(&pair), &length) != NULL);
+            usmp_transmitted(pair.client.usmp, 1, pair_now(&pair));
+            pair_advance(&pair, 2000);
+        }
+        CHECK(!usmp_lingers(pair.client.usmp));
+    }
+    pair_free(&pair);
+}
+
 /** How a session can end. */
 static void end_by(unsigned way)
 {
@@ -249,7 +293,7 @@ static void events_of_what_is_over_do_not_lie(void)
     all.leaves_keys_open = true;
     pair_begin(&pair, &all);
     pair_settle(&pair);
-    usmp_provide_keys(pair.server.usmp, pair.keys, 1, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
     uint8_t id[16];
     memcpy(id, pair.server.usmp->layer.record.session_id, sizeof id);
     usmp_handle_end(pair.server.usmp);
@@ -271,6 +315,8 @@ void closing_suite(void)
         PER_TRANSPORT("both sides closing at once is an orderly end for both", both_close_at_once);
         PER_TRANSPORT("no PONG is sent by a connection that has closed", no_pong_of_a_closed_connection);
         PER_TRANSPORT("closing ends in its time when the line takes nothing", closing_takes_no_longer_than_it_may);
+        PER_TRANSPORT("a line that is slow gets all that was sent before closing, and BYE", a_slow_line_gets_all);
+        PER_TRANSPORT("closing ends after a minute when the line takes a byte now and then", a_trickle_ends_in_its_time);
         PER_TRANSPORT("no key is left in the connection, however its end comes", no_key_is_left);
         PER_TRANSPORT("after a change of keys the old ones are gone", only_the_present_keys_live);
         PER_TRANSPORT("a connection that was wiped is an idle one, all zero bytes", a_wiped_connection_is_idle);

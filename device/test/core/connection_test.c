@@ -111,7 +111,7 @@ static void tells_the_device_once_it_has_authenticated(void)
     pair_begin(&pair, &all);
     pair_settle(&pair);
     CHECK(usmp_device_id(pair.server.usmp) == NULL);
-    usmp_provide_keys(pair.server.usmp, pair.keys, 1, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
     pair_settle(&pair);
     if (CHECK(usmp_device_id(pair.server.usmp) != NULL)) CHECK_BYTES(usmp_device_id(pair.server.usmp), 6, device_id, 6);
     CHECK(usmp_device_id(pair.client.usmp) == NULL);
@@ -137,7 +137,7 @@ static void unknown_devices_cost_as_much(void)
         pair_begin(&pair, &all);
         pair_settle(&pair);
         unsigned before = seam_count(SEAM_HMAC), agreed = seam_count(SEAM_AGREE);
-        usmp_provide_keys(pair.server.usmp, pair.keys, pair.key_count, pair_now(&pair));
+        usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, pair.key_count, pair_now(&pair));
         macs[i] = seam_count(SEAM_HMAC) - before;
         agreements[i] = seam_count(SEAM_AGREE) - agreed;
         end_drain(&pair, &pair.server);
@@ -160,7 +160,7 @@ static void late_keys(void)
     CHECK_NUMBER(line_count_type(&pair.server.line, USMP_CHALLENGE), 1);
     CHECK_NUMBER(line_count_type(&pair.client.line, USMP_HELLO_ACK), 1);
     pair_advance(&pair, 9000);
-    usmp_provide_keys(pair.server.usmp, pair.keys, pair.key_count, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, pair.key_count, pair_now(&pair));
     pair_settle(&pair);
     CHECK_NUMBER(usmp_state(pair.client.usmp), USMP_STATE_OPEN);
     check_talks();
@@ -185,17 +185,17 @@ static void keys_have_no_effect_elsewhere(void)
     pair_options_t all = options();
     all.leaves_keys_open = true;
     pair_begin(&pair, &all);
-    usmp_provide_keys(pair.client.usmp, pair.keys, 1, pair_now(&pair));
+    usmp_provide_keys(pair.client.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
     pair_settle(&pair);
     usmp_handle_end(pair.server.usmp);
-    usmp_provide_keys(pair.server.usmp, pair.keys, 1, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
     pair_settle(&pair);
     CHECK_TYPES(&pair.server, USMP_EVENT_KEYS_WANTED, USMP_EVENT_CLOSED);
     CHECK_NUMBER(usmp_state(pair.client.usmp), USMP_STATE_HANDSHAKE);
     pair_free(&pair);
 
     open_pair();
-    usmp_provide_keys(pair.server.usmp, pair.keys, 1, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
     check_talks();
     pair_free(&pair);
 }

@@ -619,7 +619,7 @@ static void handshake_repeats_are_answered(void)
     check_answers(&pair.client, challenge, sizeof challenge, NULL, 0);
 
     check_answers(&pair.server, hello_ack, sizeof hello_ack, NULL, 0);
-    usmp_provide_keys(pair.server.usmp, pair.keys, pair.key_count, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, pair.key_count, pair_now(&pair));
     CHECK_NUMBER(take_ready(&pair.server), 1);
     memcpy(session_ok, ready[0], sizeof session_ok);
     forge_utack(&pair.server, USMP_SESSION_OK);

@@ -345,11 +345,13 @@ static void a_failed_attempt_leaves_the_session_alone(void)
     for (unsigned i = 2; i < 6; i++) {
         usmp_peer_t *attempt = begin_peer(i, HERE);
         if (!CHECK(attempt != NULL && attempt != session)) return;
+        uint8_t device_id[6] = {0};
         while (usmp_poll_event(&attempt->usmp, &event)) {
+            if (event.type == USMP_EVENT_KEYS_WANTED) memcpy(device_id, event.data, sizeof device_id);
         }
         size_t length;
         while (usmp_poll_transmit(&attempt->usmp, now, &length) != NULL) usmp_transmitted(&attempt->usmp, length, now);
-        usmp_provide_keys(&attempt->usmp, NULL, 0, now);
+        usmp_provide_keys(&attempt->usmp, device_id, NULL, 0, now);
         CHECK(give(frame, make_frame(frame, USMP_HELLO_ACK, 2, payload, 32), HERE) == attempt);
         CHECK_NUMBER(usmp_state(&attempt->usmp), USMP_STATE_CLOSED);
         CHECK(give(frame, make_frame(frame, USMP_DATA, 0, payload, 40), HERE) == session);

@@ -281,7 +281,7 @@ static void what_is_not_awaited_is_dropped(void)
     inject(&pair.client, USMP_HELLO, payload, 38);
     inject(&pair.client, USMP_BYE, payload, 28);
     CHECK_ERROR(end_closed(&pair.client), USMP_OK);
-    usmp_provide_keys(pair.server.usmp, pair.keys, 1, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
     pair_settle(&pair);
     CHECK(is_open(&pair.client));
     check_talks();
@@ -316,10 +316,32 @@ static void session_frames_before_a_session_are_dropped(void)
         if (type != USMP_HELLO_RETRY) inject(&pair.server, type, payload, 40);
     }
     CHECK_ERROR(end_closed(&pair.server), USMP_OK);
-    usmp_provide_keys(pair.server.usmp, pair.keys, 1, pair_now(&pair));
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
     pair_settle(&pair);
     CHECK(is_open(&pair.client));
     check_talks();
+    pair_free(&pair);
+}
+
+/** Both say HELLO before the look-up for the first is done, and one connection serves them in turn. */
+static void late_keys_are_for_who_asked(void)
+{
+    static const uint8_t other[6] = {0x02, 0, 0, 0, 0, 0x0B};
+    pair_options_t all = options();
+    all.leaves_keys_open = true;
+    pair_begin(&pair, &all);
+    pair_settle(&pair);
+    const usmp_t *first = pair.server.usmp;
+    memcpy(pair.client.settings.device_id, other, sizeof other);
+    CHECK_OK(usmp_connect(pair.client.usmp, &pair.client.settings, pair_now(&pair)));
+    pair_settle(&pair);
+    CHECK(pair.server.usmp == first);
+    usmp_provide_keys(pair.server.usmp, TEST_DEVICE, pair.keys, 1, pair_now(&pair));
+    pair_settle(&pair);
+    CHECK(usmp_device_id(pair.server.usmp) == NULL);
+    usmp_provide_keys(pair.server.usmp, other, pair.keys, 1, pair_now(&pair));
+    pair_settle(&pair);
+    CHECK(is_open(&pair.server));
     pair_free(&pair);
 }
 
@@ -747,6 +769,7 @@ void serial_connection_suite(void)
     test("a client drops what it does not wait for", what_is_not_awaited_is_dropped);
     test("a session takes no notice of handshake frames at either end", sessions_take_no_notice_of_handshake_frames);
     test("a server drops session frames while no session is open", session_frames_before_a_session_are_dropped);
+    test("keys that come late let nobody in but the device they are of", late_keys_are_for_who_asked);
     test("HELLO of version 1 is counted and has no effect", version_1_is_counted);
     test("a block that is shorter than a header or longer than any frame is not looked at, and the next one is taken",
          blocks_of_another_length_are_not_looked_at);

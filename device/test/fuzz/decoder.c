@@ -157,7 +157,7 @@ static void try_line(const uint8_t *bytes, size_t length, size_t piece)
             for (unsigned i = 0; i < 2; i++) {
                 while (usmp_poll_event(&line.peers[i], &event)) {
                     REQUIRE(event.type != USMP_EVENT_OPEN, "nobody without the key is let in");
-                    if (event.type == USMP_EVENT_KEYS_WANTED) usmp_provide_keys(&line.peers[i], NULL, 0, 0);
+                    if (event.type == USMP_EVENT_KEYS_WANTED) usmp_provide_keys(&line.peers[i], event.data, NULL, 0, 0);
                 }
             }
         }

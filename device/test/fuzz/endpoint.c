@@ -103,7 +103,7 @@ static void serve_event(unsigned index, const usmp_event_t *event)
     switch (event->type) {
     case USMP_EVENT_KEYS_WANTED:
         taken[index].any = false;
-        usmp_provide_keys(usmp, &KEY, 1, now);
+        usmp_provide_keys(usmp, event->data, &KEY, 1, now);
         break;
     case USMP_EVENT_OPEN: REQUIRE(serial || whose != STRANGER, "a stranger is not let in"); break;
     case USMP_EVENT_MESSAGE:

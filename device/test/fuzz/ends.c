@@ -281,7 +281,7 @@ static void on_closed(const world_t *world, end_t *end, usmp_error_t error)
 
 void end_provide_keys(world_t *world, end_t *end)
 {
-    usmp_provide_keys(&end->usmp, end->keys, end->key_count, world->now);
+    usmp_provide_keys(&end->usmp, end->asked_for, end->keys, end->key_count, world->now);
 }
 
 static void on_event(world_t *world, end_t *end, const usmp_event_t *event)
@@ -294,6 +294,7 @@ static void on_event(world_t *world, end_t *end, const usmp_event_t *event)
     case USMP_EVENT_KEYS_WANTED:
         REQUIRE(end->is_server && event->length == USMP_DEVICE_ID_LENGTH, "a server asks for keys by the device's id");
         end->keys_asked = true;
+        memcpy(end->asked_for, event->data, sizeof end->asked_for);
         if (!end->keys_later) end_provide_keys(world, end);
         break;
     case USMP_EVENT_OPEN:

@@ -47,6 +47,7 @@ struct end {
     uint8_t key_count;
     bool keys_later;
     bool keys_asked;
+    uint8_t asked_for[USMP_DEVICE_ID_LENGTH];
 
     /* What it has told. */
     bool opened;

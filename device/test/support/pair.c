@@ -252,13 +252,14 @@ static uint32_t poll_timeout(const pair_t *pair, const end_t *end)
     return earliest;
 }
 
-static void answer(pair_t *pair, usmp_t *usmp)
+static void answer(pair_t *pair, usmp_t *usmp, const uint8_t *device_id)
 {
 #if USMP_SERVER
-    if (!pair->options.leaves_keys_open) usmp_provide_keys(usmp, pair->keys, pair->key_count, pair_now(pair));
+    if (!pair->options.leaves_keys_open) usmp_provide_keys(usmp, device_id, pair->keys, pair->key_count, pair_now(pair));
 #else
     (void)pair;
     (void)usmp;
+    (void)device_id;
 #endif
 }
 
@@ -289,7 +290,7 @@ void end_drain_events(pair_t *pair, end_t *end)
                 return;
             }
             log_event(pair, end, usmp, &event);
-            if (event.type == USMP_EVENT_KEYS_WANTED) answer(pair, usmp);
+            if (event.type == USMP_EVENT_KEYS_WANTED) answer(pair, usmp, event.data);
         }
     }
 }

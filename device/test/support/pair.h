@@ -17,6 +17,7 @@
 
 #define TEST_PSK "a key for the test bed"
 #define TEST_DEVICE_ID {0x02, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE}
+#define TEST_DEVICE ((const uint8_t[6])TEST_DEVICE_ID)
 /** The key that stands in for those that are missing: 32 bytes. */
 #define TEST_DECOY "nobody has this key............."
 #define NO_TIME UINT64_MAX

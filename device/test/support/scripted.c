@@ -95,7 +95,7 @@ static void drain_events(scripted_t *end)
 #if USMP_SERVER
         case USMP_EVENT_KEYS_WANTED:
             if (CHECK_NUMBER(event.length, 6)) memcpy(end->device_id, event.data, 6);
-            usmp_provide_keys(&end->usmp, &end->key, 1, 0);
+            usmp_provide_keys(&end->usmp, event.data, &end->key, 1, 0);
             break;
 #endif
         case USMP_EVENT_OPEN:

@@ -65,7 +65,7 @@
 /** A server closes a session that it has heard nothing of for this long (§6.2). */
 #define USMP_SERVER_IDLE_TIMEOUT 60000u
 
-/** Orderly close: how long BYE may wait for a line that takes nothing. */
+/** Orderly close: how long BYE, and what was sent before it, may wait for a line that takes nothing. */
 #define USMP_CLOSE_TIMEOUT 3000u
 
 /* ── Datagrams (§9) ──────────────────────────────────────────────────────────────────────────────────────────────── */

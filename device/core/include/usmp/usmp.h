@@ -17,18 +17,22 @@
  *         .device_id = {0x02, 0, 0, 0, 0, 1},
  *     };
  *
- *     usmp_connect(&usmp, &settings, millis());
+ *     if (usmp_connect(&usmp, &settings, millis()) != USMP_OK) return;
  *     for (;;) {
  *         usmp_event_t event;
  *         while (usmp_poll_event(&usmp, &event)) {
- *             if (event.type == USMP_EVENT_OPEN) usmp_send(&usmp, (const uint8_t *)"hello", 5, millis());
+ *             if (event.type == USMP_EVENT_OPEN && usmp_send(&usmp, (const uint8_t *)"hello", 5, millis()) != USMP_OK) puts("not sent");
  *             if (event.type == USMP_EVENT_MESSAGE) handle(event.data, event.length);
  *             if (event.type == USMP_EVENT_CLOSED) puts(usmp_strerror(event.error));
  *         }
  *         size_t length;
  *         const uint8_t *bytes;
- *         while ((bytes = usmp_poll_transmit(&usmp, millis(), &length)) != NULL)
- *             usmp_transmitted(&usmp, tcp_write(bytes, length), millis());
+ *         while ((bytes = usmp_poll_transmit(&usmp, millis(), &length)) != NULL) {
+ *             size_t written = tcp_write(bytes, length);
+ *             usmp_transmitted(&usmp, written, millis());
+ *             if (written < length) break;
+ *         }
+ *         if (usmp_state(&usmp) == USMP_STATE_CLOSED && !usmp_lingers(&usmp)) return;
  *         if (usmp_poll_timeout(&usmp, millis()) == 0) { usmp_handle_timeout(&usmp, millis()); continue; }
  *         static uint8_t input[64];
  *         static size_t count, taken;
@@ -137,11 +141,13 @@ USMP_MUST_CHECK usmp_error_t usmp_accept(usmp_t *usmp, const usmp_settings_t *se
 /**
  * Server: answers USMP_EVENT_KEYS_WANTED.
  *
- * @param keys the device's valid keys, the new one first; they stay where they are until USMP_EVENT_OPEN or _CLOSED. One that is
- *        shorter than 16 bytes counts as missing
+ * @param device_id whose keys they are: that of the event. Without effect where a newer handshake of another device has taken the
+ *        place of the one that asked, as `usmp/serial_endpoint.h` and `usmp/endpoint.h` let it: its own event comes or has come
+ * @param keys the device's valid keys, the new one first; they stay where they are until USMP_EVENT_OPEN, _CLOSED or another
+ *        _KEYS_WANTED. One that is shorter than 16 bytes counts as missing
  * @param count 0 (a device that is unknown or must not come in) to 2
  */
-void usmp_provide_keys(usmp_t *usmp, const usmp_key_t *keys, size_t count, uint32_t now);
+void usmp_provide_keys(usmp_t *usmp, const uint8_t device_id[6], const usmp_key_t *keys, size_t count, uint32_t now);
 #endif
 
 /* ── Input ───────────────────────────────────────────────────────────────────────────────────────────────────────── */

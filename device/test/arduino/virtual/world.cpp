@@ -109,7 +109,7 @@ void Server::take(const usmp_event_t &event)
         keyInUse_ = key;
         handed_.bytes = (const uint8_t *)keyInUse_.data();
         handed_.length = keyInUse_.size();
-        usmp_provide_keys(&usmp_, &handed_, 1, (uint32_t)millis());
+        usmp_provide_keys(&usmp_, event.data, &handed_, 1, (uint32_t)millis());
         break;
     case USMP_EVENT_OPEN:
         sessions++;
