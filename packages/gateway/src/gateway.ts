@@ -210,7 +210,10 @@ export class Gateway {
 
   /** The same API once more, for commands on this machine: without TLS, at a port that only they know. */
   async #openControl(app: FastifyInstance): Promise<void> {
-    const control = createServer((request, response) => app.routing(request, response));
+    const control = createServer((request, response) => {
+      app.unlimited.add(request);
+      app.routing(request, response);
+    });
     this.#control = control;
     // A connection that is closed just when a program uses it again is an error to that.
     control.keepAliveTimeout = app.server.keepAliveTimeout;

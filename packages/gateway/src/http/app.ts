@@ -5,6 +5,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -20,6 +21,7 @@ import { apiHeaders, PAGE_HEADERS } from './headers.js';
 import { openApiDocument } from './openapi.js';
 import { type Caller, type Operation, routeOf, type Services } from './operation.js';
 import { OPERATIONS } from './operations.js';
+import { RequestCounts } from './request-counts.js';
 import { validatorCompiler } from './validation.js';
 
 export type { AppContext } from './context.js';
@@ -44,6 +46,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Event streams that are open. */
     readonly eventStreams: EventStreams;
+    /** Requests of commands on this machine, which are not counted. */
+    readonly unlimited: WeakSet<IncomingMessage>;
   }
   interface FastifyContextConfig {
     operation?: Operation;
@@ -58,12 +62,16 @@ declare module 'fastify' {
 export async function createApp(context: AppContext, options: AppOptions = {}): Promise<FastifyInstance> {
   const app = makeFastify(context);
   app.decorateRequest('caller', undefined);
+  app.decorate('unlimited', new WeakSet());
   app.setValidatorCompiler(validatorCompiler as never);
   app.setErrorHandler(answerError);
   await app.register(rateLimit, {
     global: false,
     max: () => context.config().http.rateLimit,
     timeWindow: MINUTE,
+    store: RequestCounts as never,
+    // Nobody else must be able to keep the operator from revoking a key.
+    allowList: ({ raw }) => app.unlimited.has(raw),
     errorResponseBuilder: (_request, { ttl }) =>
       new GatewayError(
         'rate_limited',

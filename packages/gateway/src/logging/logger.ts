@@ -26,6 +26,9 @@ const SECRET_FIELDS = ['authorization', 'cookie', 'set-cookie', 'key', 'psk', 't
 
 const STDERR = 2;
 
+/** What waits while the log cannot be written, as on a full disk; lines beyond are lost. Bytes. */
+const MAX_BACKLOG = 64 * 1024;
+
 /**
  * A logger that writes to standard error, so that standard output stays with what commands print. Written at once: what
  * was logged before SIGKILL is there.
@@ -48,7 +51,7 @@ export function makeLogger(options: LogOptions, stream?: DestinationStream): Log
     redact: { paths: SECRET_FIELDS.flatMap(pathsOf), censor: '[redacted]' },
   };
   const onTerminal = stream === undefined && process.stderr.isTTY === true;
-  const out = stream ?? destination({ fd: STDERR, sync: true });
+  const out = stream ?? standardError();
   const forPeople = format === 'pretty' || (format === 'auto' && onTerminal);
   return pino(
     settings,
@@ -65,6 +68,13 @@ export function libraryLogger(logger: Logger): LibraryLogger {
     error: (message, error) =>
       error === undefined ? logger.error(message) : logger.error({ err: error }, message),
   };
+}
+
+/** That it cannot be written, on a full disk or a terminal that was closed, must not end what it tells of. */
+function standardError(): DestinationStream {
+  const out = destination({ fd: STDERR, sync: true, maxLength: MAX_BACKLOG });
+  out.on('error', () => {});
+  return out;
 }
 
 /** In this thread and at once: a worker, or a stream with a buffer, would lose the last lines of a process that dies. */

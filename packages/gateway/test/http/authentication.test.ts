@@ -58,6 +58,15 @@ test('an address gets as many answers a minute as the configuration says, which 
   assert.equal((await bed.ask('GET', '/healthz')).status, 200);
 });
 
+test('after the clock was set back an address waits no longer than a minute', async (t) => {
+  const bed = await openBed(t, { http: { rateLimit: 1 } });
+  await bed.ask('GET', '/healthz');
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 86_400_000 });
+  const { status, headers } = await bed.ask('GET', '/healthz');
+  assert.equal(status, 429);
+  assert.ok(Number(headers.get('retry-after')) <= 60, `${headers.get('retry-after')} s`);
+});
+
 test('behind a proxy an address is the last one of X-Forwarded-For; without one the header means nothing', async (t) => {
   const proxied = await openBed(t, { http: { rateLimit: 1, trustProxy: true } });
   const plain = await openBed(t, { http: { rateLimit: 1 } });
