@@ -99,6 +99,8 @@ function problemOfName(name: string, id: string | undefined): string | undefined
   if (length > MAX_NAME) return `has ${length} characters, at most ${MAX_NAME}`;
   const hidden = INVISIBLE.exec(name)?.[0];
   if (hidden !== undefined) return `has the character ${codeOf(hidden)}, which cannot be seen`;
+  // Programs take them for steps in a path, and ask for another one than was meant.
+  if (name === '.' || name === '..') return `is ${name}, which is no part of a path: choose another one`;
   if (RESERVED.includes(name.toLowerCase())) return `${name} is a word of the API: choose another one`;
   if (id !== undefined && isDeviceId(name) && name.toLowerCase() !== id)
     return `${name} looks like the id of another device`;

@@ -201,3 +201,10 @@ test('keys are text, or bytes behind a prefix, and no error shows one', (t) => {
   for (const wrong of ['hex:geheim', 'base64:ge heim', 'geheim'])
     assert.throws(() => parseKey(wrong), gatewayError('invalid', /^(?!.*geheim)key/));
 });
+
+test('no name is a step in a path, as programs would ask for another one', (t) => {
+  const { devices } = openRegistry(t);
+  for (const name of ['.', '..'])
+    assert.throws(() => devices.add({ name }), gatewayError('invalid', /no part of a path/));
+  assert.equal(devices.add({ name: '...' }).device.name, '...');
+});
