@@ -137,6 +137,14 @@ test('prototypes cannot be polluted', async () => {
   assert.equal(({} as { role?: string }).role, undefined);
 });
 
+test('a number of JSON that would reach the device as another one is refused', async () => {
+  for (const number of ['9007199254740993', '-1e400', '[{"a":18446744073709551615}]']) {
+    const answer = await bed.ask('POST', '/api/v1/devices/witness/messages', { body: `{"json":${number}}` });
+    assert.equal(answer.status, 400, number);
+    assert.equal(answer.json.error.field, 'json');
+  }
+});
+
 test('numbers that are too large, negative, or none are errors that say what may be', async () => {
   for (const limit of [
     '0',

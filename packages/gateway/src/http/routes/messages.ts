@@ -201,11 +201,25 @@ function payloadOf(body: Outgoing): { payload: Uint8Array; format: MessageFormat
 
 function jsonText(value: unknown): string {
   try {
-    return JSON.stringify(value);
-  } catch {
+    return JSON.stringify(value, sameNumber);
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
     // Only what was parsed from text comes here, which nothing can be wrong with but its depth.
     throw new GatewayError('invalid', 'json is nested too deeply', { field: 'json' });
   }
+}
+
+/** One that has not come through parsing as it was written would arrive as another one. */
+function sameNumber(_name: string, value: unknown): unknown {
+  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER)
+    throw new GatewayError(
+      'invalid',
+      'json has a number above 2^53 - 1, which would be changed: send it as text',
+      {
+        field: 'json',
+      },
+    );
+  return value;
 }
 
 type HistoryQuery = Parameters<AppContext['history']['list']>[0];
