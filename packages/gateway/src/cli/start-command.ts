@@ -6,6 +6,7 @@
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import { addConfigOptions, ConfigError, type LoadedConfig, loadConfig, sourcesOf } from '../config/load.js';
 import { problemsOfFiles } from '../config/named-files.js';
@@ -15,6 +16,8 @@ import { whenUnlocked } from './lock-patience.js';
 import { stopSignal } from './stop-signal.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+
+const STDERR = 2;
 
 export function addStart(program: Command): void {
   const command = program
@@ -43,10 +46,13 @@ async function start(flags: Readonly<Record<string, unknown>>): Promise<void> {
   for (const warning of warnings) logger.warn(warning);
   logger.info({ data: config.data }, `configuration: ${fileReason}`);
   const stop = stopSignal();
+  const onTerminal = isatty(STDERR);
   // Only now: it is most of what there is to load.
   const { Gateway } = await import('../gateway.js');
   const gateway = await whenUnlocked(() => Gateway.start({ config, env: process.env, logger, version }));
   const reload = () => {
+    // The terminal was closed: nobody asks for another configuration, and nobody could end it any more.
+    if (onTerminal && !isatty(STDERR)) return void process.kill(process.pid, 'SIGTERM');
     try {
       gateway.reload(load().config);
     } catch (error) {
