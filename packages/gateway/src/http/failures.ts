@@ -7,15 +7,23 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError, type GatewayErrorCode } from '../errors.js';
+import { pageInstead } from './navigation.js';
 
 interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string; readonly field?: string };
 }
 
+/** Codes that a mistyped address has. */
+const WRONG_ADDRESS: readonly GatewayErrorCode[] = ['invalid', 'not_found', 'method_not_allowed'];
+
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const failure = asGatewayError(error);
-  if (failure.status >= 500)
-    request.log.error({ err: error, route: request.routeOptions.url }, 'request failed');
+  const page = WRONG_ADDRESS.includes(failure.code) ? pageInstead(request) : undefined;
+  if (page !== undefined) return void reply.code(303).header('location', page).send();
+  const route = request.routeOptions.url;
+  // What has a message for the caller needs no stack.
+  if (failure.code === 'internal') request.log.error({ err: error, route }, 'request failed');
+  else if (failure.status >= 500) request.log.warn({ route }, failure.message);
   reply.code(failure.status).type('application/json; charset=utf-8').send(bodyOf(failure));
 }
 

@@ -74,6 +74,29 @@ test('the page of a device refers to the same files, wherever a proxy has put th
   assert.doesNotMatch(dashboardPage(1), /"\.?\/s(?:cript|tyle)s/);
 });
 
+test('a browser that opens an address which is none is led to a page; programs, and who asks the API, get an error', async (t) => {
+  const { ask } = await openBed(t);
+  const open = (path: string, accept = 'text/html,*/*;q=0.8') =>
+    ask('GET', path, { as: null, headers: { accept } });
+  for (const [path, leads] of [
+    ['/settings/', '../settings'],
+    ['/events/?device=lamp', '../events?device=lamp'],
+    ['/devices/02:00:00:00:00:01//', '../../../devices/02:00:00:00:00:01'],
+    ['/devices/', '../'],
+    ['/login', './'],
+    ['/logout', './'],
+    ['/nothing', './'],
+    ['//elsewhere.example/', '../../'],
+    ['/scripts/old.js', '../'],
+  ] as const) {
+    const { status, headers } = await open(path);
+    assert.deepEqual([status, headers.get('location')], [303, leads], path);
+  }
+  assert.equal((await open('/settings/', '*/*')).json.error.code, 'not_found');
+  assert.equal((await open('/api/v1/nothing')).json.error.code, 'not_found');
+  assert.equal((await open('/healthz?verbose=1')).json.error.code, 'invalid');
+});
+
 test('the first page is less than 150 kB', () => {
   const sizes = dashboardAssets().map((name) => dashboardAsset(name)!.gzip.length);
   assert.ok(sizes.reduce((sum, size) => sum + size, dashboardPage(0).length) < 150_000);
