@@ -259,6 +259,7 @@ export const StatusAnswer = named(
     devices: z.strictObject({ registered: Count, online: Count }),
     sessions: z.strictObject({ open: Count, halfOpen: Count, accepted: Count }),
     refused: z.record(z.string(), Count).describe('Handshakes since the start, by reason.'),
+    refusedEntries: Count.describe('Entries in the list of refused devices.'),
     messages: z.strictObject({ in: Count, out: Count, bytesIn: Count, bytesOut: Count }),
     lastEvent: Count.describe('Id of the last event.'),
     eventStreams: Count,

@@ -112,6 +112,11 @@ testInChromium(
     await connectDevice(t, url, id, key);
     await wrong.getByRole('link', { name: 'Open to rotate its key' }).click();
     await state(page, 'Online');
+
+    // By somebody else, without an event.
+    await nav.getByRole('link', { name: /^Refused\s*\d+$/ }).waitFor();
+    await gateway.expect(204, 'DELETE', '/api/v1/refused');
+    await nav.getByRole('link', { name: 'Refused', exact: true }).waitFor();
   },
 );
 

@@ -13,6 +13,7 @@ test('devices are found by their state, page by page', async (t) => {
   assert.deepEqual(await found(bed, 'offline'), [4, 5, 6, 7, 8, 9]);
   assert.deepEqual(await found(bed, 'refused'), [4]);
   assert.deepEqual(await found(bed, 'disabled'), [9]);
+  assert.equal((await bed.ask('GET', '/api/v1/status')).json.refusedEntries, 3);
   const unknown = await bed.ask('GET', '/api/v1/devices?state=gone');
   assert.equal(unknown.json.error.field, 'state');
 });

@@ -4,7 +4,7 @@ import { Chart } from '../components/chart.js';
 import type { Point } from '../components/chart-scale.js';
 import { count, rate, roundTrip } from '../format.js';
 import { to } from '../router.js';
-import { refusals } from '../state/refusals.js';
+import { status } from '../state/connection.js';
 import { FLEET_SCOPE } from '../state/scope.js';
 import { loadStats, SPAN, stats } from '../state/stats.js';
 import { useEvery, useLive } from '../state/use-live.js';
@@ -20,7 +20,7 @@ export function FleetNumbers() {
   if (stats.value === undefined) return <p class="muted">Reading the numbers …</p>;
   const { latest, samples, rates } = stats.value;
   const { registered, online } = latest.devices;
-  const refused = refusals.value?.total ?? 0;
+  const refused = status.value?.refusedEntries ?? 0;
   return (
     <section aria-label="Numbers" class="numbers">
       <dl class="tiles">

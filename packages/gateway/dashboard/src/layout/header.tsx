@@ -11,10 +11,13 @@ import { ThemeSwitch } from './theme-switch.js';
 /** Name, places to go, and the line to the gateway. */
 export function Header() {
   const isIn = line.value !== 'signed-out' && status.value !== undefined;
+  const refused = status.value?.refusedEntries ?? 0;
   useEffect(() => {
-    if (isIn) loadRefusals().catch(() => {});
-  }, [isIn]);
-  const refused = refusals.value?.total ?? 0;
+    // Nothing of it stays for who logs in next.
+    if (status.peek() === undefined) refusals.value = undefined;
+    // Not all that changes it is told by an event, and not all pages listen.
+    else if (isIn && refusals.peek()?.total !== refused) loadRefusals().catch(() => {});
+  }, [isIn, refused]);
   return (
     <header class="top">
       <a class="brand" href={to('')}>

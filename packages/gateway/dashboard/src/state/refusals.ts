@@ -4,9 +4,10 @@
  * @module
  */
 
-import { computed, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
 import { get } from '../api/client.js';
 import type { Device, Refused, RefusedPage } from '../api/types.js';
+import { status } from './connection.js';
 
 const LIMIT = 1_000;
 /** The list is written once a second. Milliseconds. */
@@ -30,7 +31,11 @@ export function refusalSince(device: Device): Refused | undefined {
 }
 
 export async function loadRefusals(): Promise<void> {
-  refusals.value = await get<RefusedPage>('api/v1/refused', { limit: LIMIT });
+  const page = await get<RefusedPage>('api/v1/refused', { limit: LIMIT });
+  batch(() => {
+    refusals.value = page;
+    if (status.value !== undefined) status.value = { ...status.value, refusedEntries: page.total };
+  });
 }
 
 let timer: ReturnType<typeof setTimeout> | undefined;

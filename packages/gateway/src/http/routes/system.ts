@@ -90,6 +90,7 @@ const status = operation({
       devices: { registered: context.devices.count(), online: stats.sessions },
       sessions: { open: stats.sessions, halfOpen: stats.halfOpen, accepted: stats.accepted },
       refused: { ...stats.refused },
+      refusedEntries: context.refused.list({ limit: 1 }).total,
       messages: {
         in: stats.messagesReceived,
         out: stats.messagesSent,
