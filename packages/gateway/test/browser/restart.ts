@@ -87,11 +87,16 @@ testInChromium(
     await client.send('again');
     await said(page, 'again');
 
+    await page.getByRole('button', { name: 'Edit name, tags, note' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Edit meter' });
+    await dialog.getByLabel('Note').fill('half of a note');
+
     // In another tab.
     const headers = { origin: second.publicURL };
     assert.equal((await page.request.post(`${second.publicURL}/logout`, { headers })).status(), 204);
     await page.getByRole('heading', { name: 'Log in' }).waitFor();
-    await page.getByText('This page goes on where it was.').waitFor();
+    await page.getByText('This login has ended: log in again. This page goes on where it was.').waitFor();
+    await dialog.waitFor({ state: 'hidden' });
     await page.getByText('usmp-gateway login-link', { exact: true }).waitFor();
 
     await page.getByLabel('Token').fill('usmp_nonsense');
@@ -100,6 +105,9 @@ testInChromium(
     await page.getByLabel('Token').fill(secret);
     await page.getByRole('button', { name: 'Log in' }).click();
     await isLive(page);
+    assert.equal(await dialog.getByLabel('Note').inputValue(), 'half of a note');
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
     await page.getByRole('heading', { name: 'meter' }).waitFor();
     assert.equal(await page.getByLabel('Message to meter').inputValue(), 'half of a sentence');
     await client.send('after');

@@ -31,6 +31,9 @@ export class ApiError extends Error {
 
 type Values = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** What the API says instead is for programs. */
+const LOGIN_ENDED = 'This login has ended: log in again.';
+
 /** Called when a request was refused because nobody is logged in. */
 let signedOut: (message: string) => void = () => {};
 
@@ -102,8 +105,9 @@ async function request<Answer>(
   noteClock(response);
   if (response.ok) return response.status === 204 ? (undefined as Answer) : await jsonOf<Answer>(response);
   const error = await errorOf(response);
-  if (error.status === 401 && path !== 'login') signedOut(error.message);
-  throw error;
+  if (error.status !== 401 || path === 'login') throw error;
+  signedOut(LOGIN_ENDED);
+  throw new ApiError(401, error.code, LOGIN_ENDED);
 }
 
 async function jsonOf<Answer>(response: Response): Promise<Answer> {

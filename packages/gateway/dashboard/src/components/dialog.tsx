@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { createPortal } from 'preact/compat';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { line } from '../state/connection.js';
 
 interface DialogProps {
   readonly title: string;
@@ -13,24 +14,34 @@ interface DialogProps {
 
 /**
  * A dialog of the browser: it keeps the focus, and gives it back. It stands beside the page: when a login ends the page
- * cannot be used until there is a new one, and a key that is shown only once must stay.
+ * cannot be used until there is a new one. Until then it makes room for the login, and comes back with what was typed; a
+ * key that is shown only once must stay.
  */
 export function Dialog({ title, close, stays = false, wide = false, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
-    const opener = document.activeElement;
+  const isHidden = line.value === 'signed-out' && !stays;
+  const opener = useRef(document.activeElement).current;
+  // When it is out of the page: until then nothing else can have the focus.
+  useEffect(
+    () => () => {
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    },
+    [],
+  );
+  useLayoutEffect(() => {
     const dialog = element.current!;
+    if (isHidden) {
+      dialog.close();
+      return;
+    }
     dialog.showModal();
     // Not the button that closes it, which comes first.
     const first =
       dialog.querySelector<HTMLElement>('[data-first]') ??
       dialog.querySelector<HTMLElement>('form :is(input, textarea, select)');
     (first ?? dialog.querySelector<HTMLElement>('h2'))?.focus();
-    return () => {
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
-    };
-  }, []);
+  }, [isHidden]);
   return createPortal(
     <dialog
       ref={element}
@@ -41,7 +52,10 @@ export function Dialog({ title, close, stays = false, wide = false, children }: 
         if (!stays) close();
       }}
       // A browser lets nothing hold up the second Escape.
-      onClose={() => (stays ? element.current?.showModal() : close())}
+      onClose={() => {
+        if (stays) element.current?.showModal();
+        else if (!isHidden) close();
+      }}
     >
       <header>
         <h2 id={titleId} tabIndex={-1}>
