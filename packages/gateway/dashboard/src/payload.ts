@@ -23,8 +23,15 @@ export function bytesOf(body: Body): Uint8Array {
   return new TextEncoder().encode(body.text ?? JSON.stringify(body.json));
 }
 
-/** As it is shown. */
+/** As it is shown: what would change the order in which the rest is read is told by its number. */
 export function show(body: Body, view: View): string {
+  return textOf(body, view).replace(
+    /\p{Bidi_Control}/gu,
+    (hidden) => `‹U+${hidden.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}›`,
+  );
+}
+
+function textOf(body: Body, view: View): string {
   if (view === 'hex') return hexOf(bytesOf(body));
   if (view === 'json') return prettyOf(body);
   if (body.base64 !== undefined) {
@@ -47,7 +54,7 @@ function prettyOf(body: Body): string {
   try {
     JSON.parse(text);
   } catch {
-    return show(body, 'sent');
+    return textOf(body, 'sent');
   }
   return inLines(text);
 }

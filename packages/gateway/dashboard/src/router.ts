@@ -42,6 +42,12 @@ export function navigate(href: string): void {
   if (!location.hash) scrollTo(0, 0);
 }
 
+/** Another address of the same page; the back button does not know the old one. */
+export function readdress(href: string): void {
+  history.replaceState(null, '', href);
+  arrive(false);
+}
+
 /** Changes parts of the query; what is undefined or empty goes. With `push` the back button undoes it. */
 export function setQuery(changes: Readonly<Record<string, string | undefined>>, push = false): void {
   const next = new URLSearchParams(place.value.query);
@@ -51,8 +57,8 @@ export function setQuery(changes: Readonly<Record<string, string | undefined>>, 
   }
   const text = next.toString();
   const href = location.pathname + (text === '' ? '' : `?${text}`);
-  if (push) history.pushState(null, '', href);
-  else history.replaceState(null, '', href);
+  if (!push) return readdress(href);
+  history.pushState(null, '', href);
   arrive(false);
 }
 
@@ -61,8 +67,7 @@ export function startRouter(): void {
   if (path.value === 'login') {
     // A void ticket has no place in the address.
     cameByVoidLink.value = true;
-    history.replaceState(null, '', to(''));
-    arrive(false);
+    readdress(to(''));
   }
   addEventListener('popstate', () => arrive(true));
   document.addEventListener('click', (event) => {

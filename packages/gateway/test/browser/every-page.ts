@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { checkWithAxe } from './axe.js';
-import { loginLink, openDashboard, panel } from './bed.js';
+import { isLive, loginLink, openDashboard, panel } from './bed.js';
 import { type OpenWindow, testInChromium } from './chromium.js';
 import { CONTROLS, FIELD_IS_EMPTY, follow, NO_STREAMS, TOO_WIDE } from './page-scripts.js';
 import { DISABLED, FOR_ADMINS, ONLINE, PAGES, smallFleet } from './small-fleet.js';
@@ -148,6 +148,25 @@ testInChromium(
     const page = await openFleet(open);
     await page.evaluate(NO_STREAMS);
     await visit(page, DEVICE, 'Old key');
+  },
+);
+
+testInChromium(
+  'the page of a device that is not there yet is live, shows it once it is added, and goes on when it is renamed',
+  async (_, open) => {
+    const { gateway } = await smallFleet();
+    const page = await openDashboard(gateway, open, { path: 'devices/later', expected: NOT_THERE });
+    await page.getByRole('heading', { name: 'No such device' }).waitFor();
+    const { device } = await gateway.expect(201, 'POST', '/api/v1/devices', { name: 'later' });
+    await page.getByRole('heading', { name: 'later', exact: true }).waitFor();
+    await page.waitForURL(`${gateway.publicURL}/devices/${device.id}`);
+    await isLive(page);
+    await gateway.expect(200, 'PATCH', `/api/v1/devices/${device.id}`, { name: 'renamed' });
+    await page.getByRole('heading', { name: 'renamed', exact: true }).waitFor();
+    await gateway.expect(204, 'DELETE', `/api/v1/devices/${device.id}`);
+    await page.getByRole('heading', { name: 'No such device' }).waitFor();
+    await visit(page, 'events?device=later', 'later');
+    await isLive(page);
   },
 );
 

@@ -35,6 +35,10 @@ testInChromium(
     const gateway = await startGateway(t);
     const page = await openDashboard(gateway, open);
     await page.getByRole('heading', { name: 'Your first device' }).waitFor();
+    await page.getByRole('textbox', { name: 'Name' }).fill('lam');
+    await gateway.expect(201, 'POST', '/api/v1/devices', { name: 'other' });
+    await page.getByText('Somebody else has added a device meanwhile.').waitFor();
+    assert.equal(await page.getByRole('textbox', { name: 'Name' }).inputValue(), 'lam');
     const { id, key } = await add(page, 'lamp');
     assert.match(key, /^[\w-]{32}$/);
     await page.getByText('This key is shown only now.').waitFor();
@@ -131,6 +135,11 @@ testInChromium(
     await page.getByRole('button', { name: 'Cancel all' }).click();
     await page.getByText('3 messages cancelled.').waitFor();
     await page.getByText('3 messages wait for the device').waitFor({ state: 'hidden' });
+
+    await send('Text', ' \n ');
+    await bodies.getByText('only blank space').waitFor();
+    await send('Text', 'on\u202eno');
+    await bodies.getByText('on‹U+202E›no').waitFor();
   },
 );
 

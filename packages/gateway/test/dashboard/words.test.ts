@@ -54,6 +54,12 @@ test('a message is shown as text, hexadecimal or JSON, and as itself where it is
   assert.equal(show({ json: null }, 'sent'), 'null');
 });
 
+test('what would turn the order of a text around is shown by its number', () => {
+  assert.equal(show({ text: 'pay \u202e001 \u2066' }, 'text'), 'pay ‹U+202E›001 ‹U+2066›');
+  assert.equal(show({ json: '\u061c' }, 'json'), '"‹U+061C›"');
+  assert.equal(show({ text: 'שלום' }, 'sent'), 'שלום');
+});
+
 test('JSON in lines has the values that came, whatever a number of JavaScript makes of them', () => {
   const came = '{"n":12345678901234567890,"f":1.0,"e":1e999,"a":[],"a":[{},"[{,:\\""]}';
   const lines = [

@@ -38,9 +38,9 @@ export function About({ device, changed }: AboutProps) {
           ],
           note !== '' && [
             'Note',
-            <span key="note" class="note">
+            <bdi key="note" class="note">
               {note}
-            </span>,
+            </bdi>,
           ],
           ['Added', dateTime(Date.parse(device.createdAt))],
           ['Sessions so far', count(counters.sessions)],

@@ -1,7 +1,8 @@
+import { useEffect } from 'preact/hooks';
 import { Problem } from '../components/problem.js';
 import { DeviceState } from '../fleet/device-state.js';
 import { PageTitle } from '../layout/page-title.js';
-import { deviceLink, query, to } from '../router.js';
+import { deviceLink, query, readdress, to } from '../router.js';
 import { About } from './about.js';
 import { Console } from './console.js';
 import { DeviceCharts } from './device-charts.js';
@@ -14,6 +15,11 @@ import { useDevice } from './use-device.js';
 export function DevicePage({ id }: { readonly id: string }) {
   const view = useDevice(id);
   const { device, problem } = view;
+  const known = device?.id ?? id;
+  useEffect(() => {
+    // By its name: the page goes on when it has another one.
+    if (known !== id) readdress(deviceLink(known) + location.search);
+  }, [known, id]);
   if (problem?.isGone) return <Gone text={problem.text} />;
   if (device === undefined)
     return (

@@ -8,7 +8,11 @@ export function MessageBody({ message, view }: { readonly message: Message; read
   const isBinary = message.base64 !== undefined && view === 'sent';
   return (
     <span class="body mono">
-      {message.size === 0 ? <i class="muted">empty</i> : text}
+      {text.trim() === '' ? (
+        <i class="muted">{message.size === 0 ? 'empty' : 'only blank space'}</i>
+      ) : (
+        <bdi>{text}</bdi>
+      )}
       {isBinary && <span class="muted"> (hex, {bytes(message.size)})</span>}
     </span>
   );

@@ -18,7 +18,7 @@ import {
   withOlder,
 } from '../state/conversation.js';
 import { refusalsChanged } from '../state/refusals.js';
-import { ALL_TYPES } from '../state/scope.js';
+import { ALL_TYPES, ARRIVALS } from '../state/scope.js';
 import { useEvery, useLive } from '../state/use-live.js';
 
 const PAGE = 100;
@@ -104,7 +104,8 @@ export function useDevice(id: string): DeviceView {
       }),
     [ask],
   );
-  useLive({ device: id, types: ALL_TYPES }, take, load);
+  // The gateway has no stream for a device that is not there.
+  useLive(problem?.isGone === true ? ARRIVALS : { device: id, types: ALL_TYPES }, take, load);
   useEvery(ASK_EVERY, () => {
     // One that is gone is told by an event when it is added again.
     if (problem?.isGone !== true) void ask();

@@ -1,12 +1,12 @@
 import { useMemo, useRef, useState } from 'preact/hooks';
-import { get, messageOf } from '../api/client.js';
+import { ApiError, get, messageOf } from '../api/client.js';
 import type { EventPage, EventType, GatewayEvent } from '../api/types.js';
 import { Problem } from '../components/problem.js';
 import { PageTitle } from '../layout/page-title.js';
 import { query } from '../router.js';
 import { batched } from '../state/batch.js';
 import { attempt } from '../state/notices.js';
-import { ALL_TYPES, FLEET_TYPES, type Scope } from '../state/scope.js';
+import { ALL_TYPES, ARRIVALS, FLEET_TYPES, type Scope } from '../state/scope.js';
 import { useLive } from '../state/use-live.js';
 import { EventFilters } from './event-filters.js';
 import { EventTable } from './event-table.js';
@@ -26,9 +26,12 @@ export function EventsPage() {
   const isPaused = useRef(paused);
   isPaused.current = paused;
   const rows = useRef(ROWS);
-  const scope = scopeOf(query.value);
-  const filter = { types: scope.types.join(), device: scope.device, limit: PAGE };
-  const key = `${filter.types} ${filter.device}`;
+  const [unknown, setUnknown] = useState<string>();
+  const wanted = scopeOf(query.value);
+  // The gateway has no stream for a device that is not there.
+  const isUnknown = unknown !== undefined && unknown === wanted.device;
+  const filter = { types: wanted.types.join(), device: wanted.device, limit: PAGE };
+  const key = `${filter.types} ${filter.device} ${isUnknown}`;
   const shown = useRef(key);
   shown.current = key;
   /** Of requests under way only the answer to the last one counts. */
@@ -45,8 +48,16 @@ export function EventsPage() {
         if (ask !== asked.current) return;
         setEvents(withNewer(page.events, meanwhile.current));
         setOlder(page.next);
+        setUnknown(undefined);
       },
-      (error) => ask === asked.current && setProblem(messageOf(error)),
+      (error) => {
+        if (ask !== asked.current) return;
+        setProblem(messageOf(error));
+        if (!(error instanceof ApiError && error.status === 404)) return;
+        setEvents(undefined);
+        setOlder(null);
+        setUnknown(filter.device);
+      },
     );
   };
   const loadOlder = () =>
@@ -66,6 +77,7 @@ export function EventsPage() {
       batched<GatewayEvent>(SHOW_EVERY, (added) => {
         // Those of another filter, which has been changed since they came.
         if (isPaused.current || shown.current !== key) return;
+        if (isUnknown) return load();
         meanwhile.current = [...meanwhile.current, ...added].slice(-ROWS);
         setEvents((before = []) => {
           const all = withNewer(before, added);
@@ -75,7 +87,7 @@ export function EventsPage() {
       }),
     [key],
   );
-  useLive(scope, take, load);
+  useLive(isUnknown ? ARRIVALS : wanted, take, load);
   const pause = () => {
     if (paused) load();
     setPaused(!paused);

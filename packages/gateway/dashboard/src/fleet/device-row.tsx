@@ -25,7 +25,9 @@ export const DeviceRow = memo(function DeviceRow({ index, device }: DeviceRowPro
   return (
     <tr aria-rowindex={place}>
       <td class="name">
-        <a href={deviceLink(id)}>{name}</a>
+        <a href={deviceLink(id)}>
+          <bdi>{name}</bdi>
+        </a>
         {name !== id && <span class="mono muted id">{id}</span>}
       </td>
       <td class="state">

@@ -1,6 +1,6 @@
 import { Needs } from '../components/needs.js';
 import { PageTitle } from '../layout/page-title.js';
-import { FirstRun, firstDevice } from '../onboarding/first-run.js';
+import { FirstRun, firstDevice, isTyping } from '../onboarding/first-run.js';
 import { to } from '../router.js';
 import { status } from '../state/connection.js';
 import { DeviceTable } from './device-table.js';
@@ -9,7 +9,7 @@ import { FleetNumbers } from './fleet-numbers.js';
 /** All devices: how they are together, and each. */
 export function FleetPage() {
   const { registered = 0 } = status.value?.devices ?? {};
-  if (registered === 0 || firstDevice.value !== undefined) return <FirstRun />;
+  if (registered === 0 || firstDevice.value !== undefined || isTyping.value) return <FirstRun />;
   return (
     <>
       <div class="page-head">

@@ -9,10 +9,12 @@ import { WaitForDevice } from './wait-for-device.js';
 interface AddDeviceProps {
   readonly keyed: KeyedDevice | undefined;
   readonly setKeyed: (keyed: KeyedDevice | undefined) => void;
+  /** Told whether something is typed into the form. */
+  readonly typed?: (isTyped: boolean) => void;
 }
 
 /** From a name to a device that talks, in three steps. */
-export function AddDevice({ keyed, setKeyed }: AddDeviceProps) {
+export function AddDevice({ keyed, setKeyed, typed }: AddDeviceProps) {
   const second = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (keyed !== undefined) second.current?.focus();
@@ -22,7 +24,7 @@ export function AddDevice({ keyed, setKeyed }: AddDeviceProps) {
       <section class="panel step" aria-labelledby="step-name">
         <h2 id="step-name">1. Give it a name</h2>
         <Needs least="admin" to="add devices">
-          <AddForm added={setKeyed} />
+          <AddForm added={setKeyed} typed={typed} />
         </Needs>
       </section>
     );
@@ -31,7 +33,7 @@ export function AddDevice({ keyed, setKeyed }: AddDeviceProps) {
     <>
       <section class="panel step" aria-labelledby="step-key">
         <h2 id="step-key" ref={second} tabIndex={-1}>
-          2. Give {device.name} its key
+          2. Give <bdi>{device.name}</bdi> its key
         </h2>
         <KeyReveal keyed={keyed} />
       </section>

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { post } from '../api/client.js';
 import type { KeyedDevice } from '../api/types.js';
 import { Field } from '../components/field.js';
@@ -7,14 +7,21 @@ import { tagsOf, useForm } from '../components/use-form.js';
 
 interface AddFormProps {
   readonly added: (keyed: KeyedDevice) => void;
+  /** Told whether something is typed. */
+  readonly typed?: ((isTyped: boolean) => void) | undefined;
 }
 
 /** Registers a device. */
-export function AddForm({ added }: AddFormProps) {
+export function AddForm({ added, typed }: AddFormProps) {
   const [name, setName] = useState('');
   const [tags, setTags] = useState('');
   const [id, setId] = useState('');
   const [key, setKey] = useState('');
+  const isTyped = name + tags + id + key !== '';
+  useEffect(() => {
+    typed?.(isTyped);
+    return () => typed?.(false);
+  }, [isTyped]);
   const form = useForm(['name', 'tags', 'id', 'key']);
   const add = form.submit(async () => {
     const given = {

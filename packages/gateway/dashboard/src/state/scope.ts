@@ -32,6 +32,9 @@ export const ALL_TYPES: readonly EventType[] = ['message', 'message-state', ...F
 
 export const FLEET_SCOPE: Scope = { types: FLEET_TYPES };
 
+/** While there is no device of that id or name: what may make it one. */
+export const ARRIVALS: Scope = { types: ['device-added', 'device-changed'] };
+
 export function sameScope(a: Scope, b: Scope): boolean {
   return a.device === b.device && a.types.join() === b.types.join();
 }
