@@ -438,7 +438,7 @@ testInChromium(
 testInChromium(
   'a page that floods a server that does not read has to wait, and loses nothing',
   async (t, openPage) => {
-    const total = 8_000;
+    const total = 4_000;
     const { page, there } = await bothEnds(t, openPage);
     const sending = page.evaluate(async (count) => {
       let waited = 0;

@@ -266,7 +266,7 @@ for (const tested of [OVER_NODE, OVER_WEB]) {
   describe(`what a connection must refuse, over ${tested.name}`, () => {
     for (const { name, role, given, bytes, error } of INVALID.handshake) {
       test(`handshake, ${role}: ${name}: ${error}`, () => {
-        refuses(bytes, error, () => {
+        refuses(tested, bytes, error, () => {
           const end = new ScriptedEnd(sessionNamed(given.session), role, [], tested);
           for (const frame of given.frames) end.input(hex(frame));
           return end;
@@ -276,7 +276,7 @@ for (const tested of [OVER_NODE, OVER_WEB]) {
 
     for (const { name, role, given, bytes, error } of INVALID.session) {
       test(`session, ${role}: ${name}: ${error}`, () => {
-        refuses(bytes, error, () => {
+        refuses(tested, bytes, error, () => {
           const end = ScriptedEnd.open(sessionNamed(given.session), role, [], tested);
           for (const frame of given.frames) end.input(hex(frame));
           return end;
@@ -286,7 +286,7 @@ for (const tested of [OVER_NODE, OVER_WEB]) {
 
     for (const { name, role, given, bytes, error } of INVALID.rekey) {
       test(`rekey, ${role}: ${name}: ${error}, ${given.script} after ${given.steps}`, () => {
-        refuses(bytes, error, () => {
+        refuses(tested, bytes, error, () => {
           const script = rekeyNamed(given.script);
           const salts = script.rekeys.filter(({ from }) => from === role).map(({ salt }) => salt);
           const end = ScriptedEnd.open(sessionNamed(script.session), role, salts, tested);
@@ -305,8 +305,11 @@ for (const tested of [OVER_NODE, OVER_WEB]) {
 }
 
 /** The same verdict whole, byte by byte, and with anything behind it; and nothing is delivered or answered. */
-function refuses(bytes: string, code: string, prepare: () => ScriptedEnd): void {
-  for (const [behind, trailer] of Object.entries(TRAILERS)) {
+function refuses(tested: TestedCrypto, bytes: string, code: string, prepare: () => ScriptedEnd): void {
+  // Trailers are a matter of the decoder, which is the same over any cryptography.
+  const { nothing, ...others } = TRAILERS;
+  const trailers = tested === OVER_NODE || process.env.USMP_LONG ? { nothing, ...others } : { nothing };
+  for (const [behind, trailer] of Object.entries(trailers)) {
     for (const piece of [undefined, 1]) {
       const end = prepare();
       assert.equal(end.closed?.code, undefined, 'what comes before is taken');

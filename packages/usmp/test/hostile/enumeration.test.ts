@@ -5,7 +5,7 @@ import type { KeyLookup, KeyMap } from '#dist/index.js';
 import { echo, PSK, startServer, WRONG_PSK, within } from '../server/live.js';
 import { CHALLENGE, RawClient, RawHandshake, randomDeviceId } from '../support/raw-client.js';
 
-const TRIES = 500;
+const TRIES = 300;
 
 /** Registered ids, all with the same key, which none of the tries knows. */
 const registered = Array.from({ length: TRIES }, randomDeviceId);

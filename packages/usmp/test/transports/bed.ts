@@ -55,7 +55,7 @@ export interface Profile {
   readonly silentRefusals?: boolean;
   /** How an attempt to connect ends where nobody listens; default `unreachable`. */
   readonly nowhere?: readonly ErrorCode[];
-  /** Bytes to be carried each way by the promise about volume; default 3,000,000, and ten times that in long runs. */
+  /** Bytes to be carried each way by the promise about volume; default 1,500,000, and twenty times that in long runs. */
   readonly volume?: number;
   /** Sessions to be opened one after the other; default 200. */
   readonly sessions?: number;
@@ -76,7 +76,7 @@ export function profileOf({ profile = {} }: TransportBed): Required<Profile> {
     sessions: 200,
     patience: 15_000,
     ...profile,
-    volume: (profile.volume ?? 3_000_000) * (LONG ? 10 : 1),
+    volume: (profile.volume ?? 1_500_000) * (LONG ? 20 : 1),
   };
 }
 
