@@ -5,7 +5,7 @@
  */
 
 import { writeFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { CONFIG_FILE } from '../config/config-file.js';
 import { addConfigOptions, ConfigError, type LoadedConfig, loadConfig, sourcesOf } from '../config/load.js';
 import { problemsOfFiles } from '../config/named-files.js';
@@ -34,7 +34,8 @@ function addInit(config: Command): void {
     .summary('write a file with all options')
     .description('Writes a file of all options with their defaults, commented out. Never overwrites one.')
     .argument('[file]', 'where to; - for the terminal', CONFIG_FILE)
-    .action((file: string, _flags: Flags, command: Command) => init(file, command));
+    .option('--json', 'print the name of the file as JSON, errors too')
+    .action(init);
 }
 
 function addCheck(config: Command): void {
@@ -44,7 +45,8 @@ function addCheck(config: Command): void {
     .description(
       'Says all that is wrong with the configuration: file, environment and flags. Exit code 2 then.',
     )
-    .argument('[file]', 'the same as --config');
+    .argument('[file]', 'the same as --config')
+    .option('--json', 'print what is wrong as JSON');
   addConfigOptions(command).action(check);
 }
 
@@ -54,13 +56,14 @@ function addShow(config: Command): void {
     .summary('print what is in force')
     .description('Prints the configuration that is in force, and where each value is from.')
     .argument('[file]', 'the same as --config')
-    .option('--json', 'print it as JSON');
+    .option('--json', 'print it as JSON, errors too');
   addConfigOptions(command).action(show);
 }
 
-function init(file: string, command: Command): void {
+function init(file: string, { json }: Flags, command: Command): void {
   const text = template();
   if (file === '-') {
+    if (json === true) fail(command, USAGE, 'a template is no JSON: name a file, or leave out --json');
     print(command, text);
     return;
   }
@@ -73,22 +76,25 @@ function init(file: string, command: Command): void {
     if (code === 'ENOENT') fail(command, USAGE, `${file}: there is no such folder: make it first`);
     fail(command, FAILED, `${file} cannot be written: ${message}`);
   }
-  print(command, `wrote ${file}: all options, with their defaults\n`);
+  print(command, json === true ? inJSON({ file }) : `wrote ${file}: all options, with their defaults\n`);
 }
 
 function check(file: string | undefined, flags: Flags, command: Command): void {
   const loaded = load(file, flags, command);
   const problems = problemsOfFiles(loaded);
   if (problems.length > 0) failConfig(command, problems);
-  print(command, `${loaded.fileReason}: nothing is wrong with the configuration\n`);
+  const { fileReason, warnings } = loaded;
+  print(
+    command,
+    flags.json === true
+      ? inJSON({ file: loaded.file ?? null, warnings })
+      : `${fileReason}: nothing is wrong with the configuration\n`,
+  );
 }
 
 function show(file: string | undefined, flags: Flags, command: Command): void {
   const loaded = load(file, flags, command);
-  print(
-    command,
-    flags.json === true ? `${JSON.stringify(effectiveJSON(loaded), null, 2)}\n` : effective(loaded),
-  );
+  print(command, flags.json === true ? inJSON(effectiveJSON(loaded)) : effective(loaded));
 }
 
 function load(file: string | undefined, flags: Flags, command: Command): LoadedConfig {
@@ -106,11 +112,22 @@ function load(file: string | undefined, flags: Flags, command: Command): LoadedC
 
 /** Each problem in a line that editors can jump to. */
 function failConfig(command: Command, problems: readonly string[]): never {
-  command.error(problems.join('\n'), { exitCode: USAGE, code: 'usmp.config' });
+  end(command, USAGE, problems.join('\n'), problems.join('\n'));
 }
 
 function fail(command: Command, exitCode: number, message: string): never {
-  command.error(`usmp-gateway: ${message}`, { exitCode, code: 'usmp.config' });
+  end(command, exitCode, message, `usmp-gateway: ${message}`);
+}
+
+/** With `--json` as the API answers errors, on standard output. */
+function end(command: Command, exitCode: number, message: string, text: string): never {
+  if (command.opts<Flags>().json !== true) command.error(text, { exitCode, code: 'usmp.config' });
+  print(command, inJSON({ error: { code: exitCode === USAGE ? 'invalid' : 'failed', message } }));
+  throw new CommanderError(exitCode, 'usmp.config', text);
+}
+
+function inJSON(answer: object): string {
+  return `${JSON.stringify(answer, null, 2)}\n`;
 }
 
 function print(command: Command, text: string): void {

@@ -20,7 +20,7 @@ export function addBodyParsers(app: FastifyInstance, type: 'application/json' | 
   // Refuses "__proto__" and "constructor": { "prototype" … }.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser<Buffer>(type, { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0) return done(null, undefined);
+    if (body.length === 0 && type === 'application/json') return done(null, undefined);
     const text = decode(body);
     if (text === undefined)
       return done(new GatewayError('invalid', 'the body is not valid UTF-8', { field: 'body' }));
@@ -28,7 +28,7 @@ export function addBodyParsers(app: FastifyInstance, type: 'application/json' | 
     return parseJson(request, text, (error, value) =>
       error === null
         ? done(null, value)
-        : done(new GatewayError('invalid', jsonProblem(error), { field: 'body', cause: error })),
+        : done(new GatewayError('invalid', jsonProblem(text), { field: 'body' })),
     );
   });
 }
@@ -41,12 +41,12 @@ function decode(body: Buffer): string | undefined {
   }
 }
 
-/** Without the text itself, which may have a key. */
-function jsonProblem(error: Error): string {
-  const position = /at position (\d+)/.exec(error.message)?.[1];
-  if (error.message.includes('forbidden prototype property'))
-    return 'the body has a field named __proto__ or constructor.prototype, which is not taken';
-  return position === undefined
-    ? 'the body is not valid JSON'
-    : `the body is not valid JSON at position ${position}`;
+/** What is wrong with a text that was refused, which Fastify does not say; without more of it, as it may have a key. */
+function jsonProblem(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return `the body is not valid JSON: ${(error as Error).message.replace(/, (\.{3})?".*/s, '')}`;
+  }
+  return 'the body has a field named __proto__ or constructor.prototype, which is not taken';
 }

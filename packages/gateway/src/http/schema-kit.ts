@@ -61,7 +61,8 @@ export function commaList<const Values extends readonly string[]>(values: Values
 
 /** Text of a URL. */
 export function text(maximum: number) {
-  return z.string({ error: 'expected once' }).min(1).max(maximum);
+  const error = `expected 1 to ${maximum} characters`;
+  return z.string({ error: 'expected once' }).min(1, { error }).max(maximum, { error });
 }
 
 /** How many entries of a list are answered at most. */

@@ -90,6 +90,26 @@ test('check says in a line that nothing is wrong, or all that is, with exit code
   assert.equal((await run('check', file, '--config', file)).code, 2);
 });
 
+test('with --json init and check answer in JSON, and so do their errors', async (t) => {
+  const bed = makeBed(t);
+  const file = join(bed.folder, 'a.toml');
+  const answer = async (code: number, ...args: string[]) => {
+    const ended = await run(...args, '--json');
+    assert.deepEqual([ended.code, ended.err], [code, '']);
+    return JSON.parse(ended.out);
+  };
+  assert.deepEqual(await answer(0, 'init', file), { file });
+  assert.match((await answer(2, 'init', file)).error.message, /is there already/);
+  assert.equal((await answer(2, 'init', '-')).error.code, 'invalid');
+  assert.deepEqual(await answer(0, 'check', file), { file, warnings: [] });
+  bed.write('a.toml', '[log]\nlevel = 1\nfromat = "json"\n');
+  for (const command of ['check', 'show']) {
+    const { error } = await answer(2, command, file);
+    assert.equal(error.code, 'invalid');
+    assert.deepEqual(error.message.split('\n').length, 2);
+  }
+});
+
 test('check reads the files of TLS, and says which of them is wrong', async (t) => {
   const bed = makeBed(t);
   const cert = bed.write('c.pem', CERTIFICATE);

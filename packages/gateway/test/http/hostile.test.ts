@@ -213,6 +213,7 @@ test('bodies that are not valid UTF-8, not valid JSON, or of another type are re
   const secret = await bed.ask('POST', path, { body: '{"key": "a very secret key" oops' });
   assert.equal(secret.status, 400);
   assert.doesNotMatch(secret.text, /secret/);
+  assert.match(secret.json.error.message, /^the body is not valid JSON: .* at position \d+/);
   for (const type of [
     'text/plain',
     'application/x-www-form-urlencoded',
@@ -229,6 +230,28 @@ test('bodies that are not valid UTF-8, not valid JSON, or of another type are re
     assert.equal((await bed.ask('POST', path, { body })).status, 400, body);
   const lone = await bed.ask('POST', `${path}/witness/messages`, { body: '{"text":"\\ud800"}' });
   assert.equal(lone.status, 400);
+});
+
+test('what is wrong with a body or a part of a path is said, without what may be a key', async () => {
+  const send = async (body: string, path = '/api/v1/devices', type?: string) => {
+    const { status, text, json } = await bed.ask('POST', path, { body, ...(type && { type }) });
+    assert.equal(status, 400, body);
+    assert.doesNotMatch(text, /secret/);
+    return json.error;
+  };
+  for (const [body, problem] of [
+    ['{bad', /: Expected property name .* at position 1/],
+    ['{"key":secret}', /: Unexpected token 's'$/],
+    ['{"key":"a secret that is longer than what is shown", "name": oops}', /: Unexpected token 'o'$/],
+    ['{"name":"x","__proto__":{}}', /^the body has a field named __proto__ /],
+  ] as const) {
+    const { message, field } = await send(body);
+    assert.match(message, problem);
+    assert.equal(field, 'body');
+  }
+  assert.equal((await send('', '/api/v1/devices/import', 'text/csv')).message, 'the file is empty');
+  const none = await bed.ask('GET', '/api/v1/devices/');
+  assert.equal(none.json.error.message, 'id: expected 1 to 300 characters');
 });
 
 test('methods that are not there are answered with 405 and those that are, unknown paths with 404', async () => {
