@@ -75,7 +75,7 @@ export async function createApp(context: AppContext, options: AppOptions = {}): 
     errorResponseBuilder: (_request, { ttl }) =>
       new GatewayError(
         'rate_limited',
-        `too many requests from this address: wait ${Math.ceil(ttl / 1_000)} s`,
+        `too many requests from this address: wait ${Math.ceil(ttl / 1_000)} s, or raise http.rate_limit in the configuration`,
       ),
   });
   await app.register(helmet, apiHeaders(context));

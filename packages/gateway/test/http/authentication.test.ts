@@ -52,7 +52,9 @@ test('an address gets as many answers a minute as the configuration says, which 
   const statuses = [];
   for (let request = 0; request < 4; request++) statuses.push((await bed.ask('GET', '/healthz')).status);
   assert.deepEqual(statuses, [200, 200, 200, 429]);
-  assert.equal((await bed.ask('GET', '/no/such/path')).status, 429);
+  const refused = await bed.ask('GET', '/no/such/path');
+  assert.equal(refused.status, 429);
+  assert.match(refused.json.error.message, /: wait \d+ s, or raise http\.rate_limit in the configuration$/);
   const { current } = bed.config;
   bed.config.current = { ...current, http: { ...current.http, rateLimit: 100 } };
   assert.equal((await bed.ask('GET', '/healthz')).status, 200);
