@@ -37,7 +37,8 @@ export interface Config {
     /** Undefined: no limit. */
     readonly maxPerAddress: number | undefined;
     readonly idleTimeout: number;
-    readonly handshakeTimeout: number;
+    /** Undefined: as the library has it for each transport. */
+    readonly handshakeTimeout: number | undefined;
   };
   readonly outbox: {
     /** Per device. */

@@ -46,10 +46,14 @@ interface Common {
   readonly live?: boolean;
 }
 
-/** Milliseconds. */
-export function duration(facts: Common & { min: string; max: string; default: string }) {
-  const { min, max } = facts;
-  const read = (value: unknown, refuse: Refuse) => {
+/** Milliseconds; `""` is read as undefined where it is allowed. */
+export function duration<Optional extends boolean = false>(
+  facts: Common & { min: string; max: string; default: string; optional?: Optional },
+) {
+  const { min, max, optional } = facts;
+  type Value = number | (Optional extends true ? undefined : never);
+  const read = (value: unknown, refuse: Refuse): Value | undefined => {
+    if (value === '' && optional) return undefined;
     const milliseconds = typeof value === 'string' ? parseDuration(value) : undefined;
     if (milliseconds === undefined)
       return refuse(`${show(value)} is no duration: write it like ${DURATION_EXAMPLES}`);
@@ -57,13 +61,13 @@ export function duration(facts: Common & { min: string; max: string; default: st
       ? milliseconds
       : refuse(`${show(value)} is out of range: ${min} to ${max}`);
   };
-  return option(
+  return option<Value>(
     {
       live: false,
       kind: 'duration',
-      allowed: `${min} to ${max}`,
+      allowed: optional ? `${min} to ${max}, or ""` : `${min} to ${max}`,
       fromText: asIs,
-      format: formatDuration,
+      format: (value: number | undefined) => (value === undefined ? '' : formatDuration(value)),
       ...facts,
     },
     read,

@@ -85,10 +85,11 @@ const sessions = z.strictObject({
     description: 'Ends a session that nothing was heard of for this long',
   }),
   handshake_timeout: duration({
-    default: '10s',
+    default: '',
+    optional: true,
     min: '1s',
     max: '5m',
-    description: 'For a whole handshake; on serial lines 30s as long as this is 10s',
+    description: 'For a whole handshake; "" is 10s, and 30s on serial lines',
   }),
 });
 

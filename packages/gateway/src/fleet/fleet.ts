@@ -31,7 +31,7 @@ export interface FleetConfig {
     readonly max: number;
     readonly maxPerAddress: number | undefined;
     readonly idleTimeout: number;
-    readonly handshakeTimeout: number;
+    readonly handshakeTimeout: number | undefined;
   };
   readonly history: { readonly enabled: boolean };
 }
@@ -383,9 +383,6 @@ export class Fleet {
 
 const NOTHING = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
 
-/** Of the library, and of the configuration. Milliseconds. */
-const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
-
 function serverOptions({ config, logger }: FleetOptions, keys: KeyRing): USMPServerOptions {
   const { listen, sessions } = config();
   const { max, maxPerAddress, idleTimeout, handshakeTimeout } = sessions;
@@ -395,8 +392,7 @@ function serverOptions({ config, logger }: FleetOptions, keys: KeyRing): USMPSer
     maxSessions: max,
     ...(maxPerAddress !== undefined && { maxSessionsPerAddress: maxPerAddress }),
     idleTimeout,
-    // Left out, the library gives devices on serial lines the 30 s that they may need.
-    ...(handshakeTimeout !== DEFAULT_HANDSHAKE_TIMEOUT && { handshakeTimeout }),
+    ...(handshakeTimeout !== undefined && { handshakeTimeout }),
     logger,
   };
 }

@@ -25,7 +25,7 @@ test('without file, environment and flags all is as the defaults say', (t) => {
       trustProxy: false,
     },
     log: { level: 'info', format: 'auto' },
-    sessions: { max: 20_000, maxPerAddress: undefined, idleTimeout: 60_000, handshakeTimeout: 10_000 },
+    sessions: { max: 20_000, maxPerAddress: undefined, idleTimeout: 60_000, handshakeTimeout: undefined },
     outbox: { maxMessages: 100, expiry: 7 * 86_400_000, redeliver: false },
     history: { enabled: true, maxAge: 30 * 86_400_000, maxMessages: 1_000_000, maxBytes: 1_000_000_000 },
     events: { maxAge: 7 * 86_400_000, maxEvents: 100_000 },
@@ -52,6 +52,11 @@ test('a flag comes before the environment, that before the file, and that before
   assert.equal(origins.get('outbox.redeliver'), 'gateway.toml:4');
   assert.equal(origins.get('sessions.max'), 'gateway.toml:6');
   assert.equal(origins.get('history.enabled'), 'default');
+});
+
+test('a time for handshakes that is given counts for all transports, also where it is what most of them have', (t) => {
+  const { config } = makeBed(t).load({ flags: { sessionsHandshakeTimeout: '10s' } });
+  assert.equal(config.sessions.handshakeTimeout, 10_000);
 });
 
 test('an environment variable that is empty counts as not set', (t) => {
