@@ -45,10 +45,11 @@ function makeFleet(registry: Registry) {
 }
 
 function makeQueues(registry: Registry) {
-  const { gauge } = makers(registry);
+  const { gauge, counter } = makers(registry);
   return {
     outbox: gauge('outbox_messages', 'Messages that wait for their device'),
     commitQueue: gauge('commit_queue_writes', 'Writes that wait for their transaction'),
+    eventsDropped: counter('events_dropped_total', 'Events that were given up while the storage failed'),
     receiveQueue: gauge('receive_queue_bytes', 'Bytes received from devices and not yet read'),
     storageOk: gauge('storage_ok', '1 while the storage takes writes'),
     storageBytes: gauge('storage_bytes', 'Bytes in use in the database'),

@@ -19,6 +19,8 @@ export interface MetricsSources {
   readonly outboxQueued: () => number;
   /** Writes that wait for their transaction. */
   readonly commitQueue: () => number;
+  /** Events that were given up. */
+  readonly eventsDropped: () => number;
   /** Bytes received from devices and not yet read. */
   readonly receiveQueueBytes: () => number;
   readonly storageOk: () => boolean;
@@ -159,10 +161,12 @@ export class Metrics {
   }
 
   #readSources(sources: MetricsSources): void {
-    const { devices, outbox, commitQueue, receiveQueue, storageOk, storageBytes } = this.#instruments;
+    const { devices, outbox, commitQueue, eventsDropped, receiveQueue, storageOk, storageBytes } =
+      this.#instruments;
     this.#readServer(sources.server());
     storageOk.set(sources.storageOk() ? 1 : 0);
     commitQueue.set(sources.commitQueue());
+    setTotal(eventsDropped, [[{}, sources.eventsDropped()]]);
     receiveQueue.set(sources.receiveQueueBytes());
     // What the database cannot tell while it is out of order keeps its last value.
     readInto(devices, sources.devices);
