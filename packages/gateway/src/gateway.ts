@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { TransportError } from 'usmp';
+import { AgeClock } from './age-clock.js';
 import type { Config } from './config/config.js';
 import { formatEndpoint } from './config/endpoint.js';
 import { changesOf } from './config/reload.js';
@@ -58,6 +59,7 @@ const CLOSING_SHARE = 0.2;
 export class Gateway {
   readonly #logger: Logger;
   readonly #storage: Storage;
+  readonly #clock: AgeClock;
   readonly #queue: CommitQueue;
   readonly #devices: Devices;
   readonly #refused: RefusedList;
@@ -82,12 +84,19 @@ export class Gateway {
     this.#logger = logger;
     this.#storage = storage;
     const vault = new KeyVault(MasterKey.load(storage, env, (message) => logger.warn(message)));
-    this.#devices = new Devices(storage, vault);
+    this.#clock = new AgeClock({
+      logger,
+      believe: (jump, done) => this.#outbox.postpone(jump, done),
+    });
+    this.#devices = new Devices(storage, vault, this.#clock.now);
     this.#refused = new RefusedList(storage, config.refused.keep);
     this.#queue = new CommitQueue(
       storage,
       {
-        storageFailed: (error) => this.#storageFailed(error),
+        storageFailed: (error) => {
+          // Damage was told of when it was met with.
+          if (error.message !== storage.damage?.message) this.#storageFailed(error);
+        },
         storageRecovered: () => this.#storageRecovered(),
         writeFailed: (error) => logger.error({ err: error }, 'a write failed and was given up'),
       },
@@ -95,6 +104,7 @@ export class Gateway {
     );
     this.#history = new History(storage);
     this.#events = new EventLog(this.#queue, storage);
+    storage.onDamage((damage) => this.#storageFailed(damage));
     this.#metrics = new Metrics(version);
     this.#outbox = new Outbox({
       storage,
@@ -102,12 +112,17 @@ export class Gateway {
       history: this.#history,
       events: this.#events,
       settings: () => this.#config.outbox,
+      ageNow: this.#clock.now,
       stateChanged: (state) => this.#metrics.messageState(state),
     });
     this.#retention = new Retention({
       storage,
       limits: () => this.#config,
-      failed: (error) => logger.warn({ err: error }, 'old messages were not deleted'),
+      now: this.#clock.now,
+      failed: (error) => {
+        // What is known of is not told every five seconds.
+        if (this.#storageProblem === undefined) logger.warn({ err: error }, 'old messages were not deleted');
+      },
     });
     this.#fleet = this.#makeFleet();
     this.#logins = new Logins(storage);
@@ -203,6 +218,7 @@ export class Gateway {
       });
     }
     await this.#openControl(app);
+    this.#clock.start();
     this.#retention.start();
     this.#state = 'ready';
     this.#events.append('gateway-started', undefined, { version: this.#context.version, urls: this.urls });
@@ -232,6 +248,7 @@ export class Gateway {
     removeRunFile(this.#config.data);
     this.#events.append('gateway-stopping', undefined, {});
     await this.#fleet.close(deadline * (1 - CLOSING_SHARE));
+    this.#clock.close();
     this.#retention.close();
     this.#outbox.close();
     this.#control?.closeIdleConnections();
@@ -296,8 +313,9 @@ export class Gateway {
       devices: () => this.#devices.count(),
       outboxQueued: () => this.#outbox.total,
       commitQueue: () => this.#queue.length,
+      eventsDropped: () => this.#events.dropped,
       receiveQueueBytes: () => this.#fleet.receiveQueueBytes,
-      storageOk: () => this.#queue.failure === undefined,
+      storageOk: () => this.#storageProblem === undefined,
       roundTrip: () => this.#fleet.roundTrip,
       storageBytes: () => this.#storage.usedBytes,
     });
@@ -307,9 +325,13 @@ export class Gateway {
     const reasons: string[] = [];
     if (this.#state === 'starting') reasons.push('starting');
     if (this.#state === 'stopping') reasons.push('stopping');
-    const { failure } = this.#queue;
-    if (failure !== undefined) reasons.push(failure.message);
+    const problem = this.#storageProblem;
+    if (problem !== undefined) reasons.push(problem.message);
     return { ready: reasons.length === 0, reasons };
+  }
+
+  get #storageProblem(): GatewayError | undefined {
+    return this.#storage.damage ?? this.#queue.failure;
   }
 
   #storageFailed(error: GatewayError): void {

@@ -165,7 +165,7 @@ export class Delivery implements Carrier {
       }
       const limit = Math.min(lane.free, room);
       const waiting = this.#outbox.rows.queued(lane.deviceId, limit);
-      const expired = waiting.filter(({ expiresAt }) => expiresAt !== undefined && expiresAt <= at);
+      const expired = waiting.filter((message) => this.#outbox.isOver(message));
       const messages = waiting.filter((message) => !expired.includes(message));
       for (const { id } of messages) this.#outbox.rows.sent(id, at, lane.sessionId);
       if (expired.length > 0)

@@ -11,8 +11,8 @@ import type { OutboxRows, Place } from './outbox-rows.js';
 const BATCH = 500;
 
 /**
- * Longest time between two looks at the wall clock, which can jump while timers cannot: set forward, messages expire so
- * much later than it says. Milliseconds.
+ * Longest time between two looks at the clock, which can jump while timers cannot: set forward, messages expire so much
+ * later than it says. Milliseconds.
  */
 const LONGEST_WAIT = 10_000;
 
@@ -23,6 +23,8 @@ export interface ExpiryOptions {
   readonly queue: CommitQueue;
   readonly rows: OutboxRows;
   readonly now: () => number;
+  /** The clock that messages expire by. */
+  readonly ageNow: () => number;
   /** These have expired, and that is stored. */
   readonly expired: (places: readonly Place[]) => void;
 }
@@ -30,7 +32,7 @@ export interface ExpiryOptions {
 export class Expiry {
   readonly #options: ExpiryOptions;
   #timer: NodeJS.Timeout | undefined;
-  /** By the wall clock; Infinity when none waits that expires. */
+  /** By the clock of ages; Infinity when none waits that expires. */
   #next: number;
   #running = false;
   #closed = false;
@@ -52,16 +54,15 @@ export class Expiry {
   run(): void {
     if (this.#running || this.#closed) return;
     this.#running = true;
-    const { queue, rows, now, expired } = this.#options;
+    const { queue, rows, now, ageNow, expired } = this.#options;
     let due: Place[] = [];
     queue.push(
       () => {
-        const at = now();
-        due = rows.due(at, BATCH);
+        due = rows.due(ageNow(), BATCH);
         if (due.length > 0)
           rows.expired(
             due.map(({ id }) => id),
-            at,
+            now(),
           );
       },
       () => {
@@ -82,12 +83,12 @@ export class Expiry {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#closed || this.#next === Number.POSITIVE_INFINITY) return;
-    const wait = Math.min(LONGEST_WAIT, Math.max(SHORTEST_WAIT, this.#next - this.#options.now()));
+    const wait = Math.min(LONGEST_WAIT, Math.max(SHORTEST_WAIT, this.#next - this.#options.ageNow()));
     this.#timer = setTimeout(() => this.#look(), wait).unref();
   }
 
   #look(): void {
-    if (this.#next <= this.#options.now()) this.run();
+    if (this.#next <= this.#options.ageNow()) this.run();
     else this.#arm();
   }
 }

@@ -95,6 +95,14 @@ export class OutboxRows {
     );
   }
 
+  /** Those that were taken until then expire later by so much, or may once they wait again. */
+  postpone(by: number, takenUntil: number): void {
+    for (const state of [`state = ${QUEUED}`, `state = ${SENT} AND redeliver = 1`])
+      this.#storage
+        .prepare(`UPDATE messages SET expires_at = expires_at + ? WHERE ${state} AND at <= ?`)
+        .run(by, takenUntil);
+  }
+
   sent(id: number, at: number, sessionId: string): void {
     this.#storage
       .prepare(`UPDATE messages SET state = ${SENT}, sent_at = ?, session = ? WHERE id = ?`)

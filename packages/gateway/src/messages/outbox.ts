@@ -5,6 +5,7 @@
  */
 
 import { MAX_MESSAGE } from 'usmp';
+import type { Jump } from '../age-clock.js';
 import { GatewayError } from '../errors.js';
 import type { EventLog } from '../events/event-log.js';
 import type { Message, MessageFormat, MessageState } from '../model.js';
@@ -31,6 +32,8 @@ export interface OutboxOptions {
   /** As they are now. */
   readonly settings: () => OutboxSettings;
   readonly now?: () => number;
+  /** The clock that expiry goes by, which may follow that of `now` later. */
+  readonly ageNow?: () => number;
   /** Told each state that a message to a device comes into. */
   readonly stateChanged?: (state: MessageState) => void;
 }
@@ -66,7 +69,8 @@ export interface Carrier {
  * The outboxes of all devices. Messages leave in the order of their ids, which is that in which they were taken; that
  * holds across sessions and restarts.
  *
- * Expiry goes by the wall clock: when that is set forward, messages expire earlier by as much, set back, later.
+ * Expiry goes by the clock of ages. While the wall clock is ahead of that, messages taken meanwhile have their times by the
+ * wall clock; when it is set back, messages expire later by as much.
  */
 export class Outbox {
   readonly rows: OutboxRows;
@@ -75,6 +79,7 @@ export class Outbox {
   readonly #events: EventLog;
   readonly #settings: () => OutboxSettings;
   readonly #now: () => number;
+  readonly #ageNow: () => number;
   readonly #stateChanged: (state: MessageState) => void;
   readonly #expiry: Expiry;
   /** Messages that wait, by device, with those whose commit is under way. */
@@ -94,6 +99,7 @@ export class Outbox {
     this.#events = options.events;
     this.#settings = options.settings;
     this.#now = options.now ?? Date.now;
+    this.#ageNow = options.ageNow ?? this.#now;
     this.#stateChanged = options.stateChanged ?? (() => {});
     this.rows = new OutboxRows(options.storage);
     this.rows.recover(this.#now());
@@ -102,6 +108,7 @@ export class Outbox {
       queue: options.queue,
       rows: this.rows,
       now: this.#now,
+      ageNow: this.#ageNow,
       expired: (places) => this.unqueued(places, 'expired'),
     });
   }
@@ -207,12 +214,24 @@ export class Outbox {
     this.#expiry.run();
   }
 
+  /** What was taken before the wall clock has jumped forward gets as much time as it had left; `stored` is called then. */
+  postpone({ by, from }: Jump, stored: () => void): void {
+    this.#queue.push(() => this.rows.postpone(by, from), stored);
+  }
+
   /** Stops the timer. */
   close(): void {
     this.#expiry.close();
   }
 
   // For whoever brings the messages:
+
+  /** Whether the time of a message is over, by the clock that it has its time by. */
+  isOver({ at, expiresAt }: Message): boolean {
+    if (expiresAt === undefined) return false;
+    const age = this.#ageNow();
+    return expiresAt <= (at > age ? this.#now() : age);
+  }
 
   /** These do not wait any more; to be called when that is stored. */
   unqueued(places: readonly Place[], state: 'sent' | 'expired' | 'refused'): void {

@@ -25,6 +25,7 @@ export interface RetentionOptions {
   readonly storage: Storage;
   /** As they are now. */
   readonly limits: () => RetentionLimits;
+  /** The clock that age goes by. */
   readonly now?: () => number;
   /** Told why a sweep failed; the next one comes all the same. */
   readonly failed?: (error: unknown) => void;
@@ -55,8 +56,8 @@ interface Row {
 }
 
 /**
- * Age goes by the wall clock, and rows are looked at in the order of ids: set forward, the clock makes rows old too
- * early; rows from a time when it was ahead keep those behind them until it has caught up, unless there are too many.
+ * Rows are looked at in the order of ids: set forward, the clock makes rows old too early; rows from a time when it was
+ * ahead keep those behind them until it has caught up, unless there are too many.
  */
 export class Retention {
   readonly #storage: Storage;

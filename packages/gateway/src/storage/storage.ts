@@ -51,6 +51,8 @@ export class Storage {
   readonly #parts: TransactionPart[] = [];
   #durability: Durability | undefined;
   #inTransaction = false;
+  #damage: GatewayError | undefined;
+  #whenDamaged: (damage: GatewayError) => void = () => {};
 
   private constructor(folder: string, db: Database.Database) {
     this.folder = folder;
@@ -123,6 +125,16 @@ export class Storage {
     this.#parts.push(part);
   }
 
+  /** What is wrong with the file itself, as far as that was met with. It stays until a start with a good one. */
+  get damage(): GatewayError | undefined {
+    return this.#damage;
+  }
+
+  /** Says who is told, once, that the file is damaged. */
+  onDamage(told: (damage: GatewayError) => void): void {
+    this.#whenDamaged = told;
+  }
+
   /** Bytes of the database without what is free in it. */
   get usedBytes(): number {
     const row = this.prepare<{ bytes: number }>(
@@ -173,25 +185,33 @@ export class Storage {
   }
 
   #execute(sql: string): void {
+    this.#explaining(() => this.#db.exec(sql));
+  }
+
+  #explaining<Result>(work: () => Result): Result {
     try {
-      this.#db.exec(sql);
+      return work();
     } catch (error) {
-      throw storageError(error);
+      throw this.#explained(error);
     }
   }
 
+  #explained(error: unknown): unknown {
+    const explained = storageError(error);
+    if (this.#damage === undefined && explained instanceof GatewayError && isDamage(error)) {
+      this.#damage = explained;
+      this.#whenDamaged(explained);
+    }
+    return explained;
+  }
+
   #guarded(sql: string): Statement<unknown> {
-    const statement = this.#db.prepare<[Value[]]>(sql);
+    const statement = this.#explaining(() => this.#db.prepare<[Value[]]>(sql));
     // As one array: a Buffer or null by itself would be taken for an object of named parameters.
     const guard =
       <Result>(method: (values: Value[]) => Result) =>
-      (...values: Value[]): Result => {
-        try {
-          return method(values);
-        } catch (error) {
-          throw storageError(error);
-        }
-      };
+      (...values: Value[]): Result =>
+        this.#explaining(() => method(values));
     return {
       run: guard((values) => statement.run(values)),
       get: guard((values) => statement.get(values)),
@@ -219,11 +239,22 @@ export function storageError(error: unknown): unknown {
       'the disk of the data folder is full: make room; nothing acknowledged is lost',
       { cause: error },
     );
-  if (/^SQLITE_(IOERR|CORRUPT|NOTADB|READONLY|CANTOPEN|PROTOCOL|NOMEM)/.test(code))
+  if (isDamage(error))
+    return new GatewayError(
+      'unavailable',
+      `${DATABASE_FILE} is damaged, or its disk is (${message}): stop the gateway and bring back a backup, or save what can be read by usmp-gateway device export --keys and move it away, with ${DATABASE_FILE}-wal`,
+      { cause: error },
+    );
+  if (/^SQLITE_(IOERR|READONLY|CANTOPEN|PROTOCOL|NOMEM)/.test(code))
     return new GatewayError('unavailable', `the database cannot be used: ${message} (${code})`, {
       cause: error,
     });
   return error;
+}
+
+/** Something is not in the file that was written to it. */
+function isDamage(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB|IOERR_(SHORT_)?READ)/.test((error as { code?: string }).code ?? '');
 }
 
 function openError(folder: string, error: unknown): GatewayError {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { USMPClient, type USMPSession } from 'usmp';
+import { AgeClock } from '#dist/age-clock.js';
 import { GatewayError } from '#dist/errors.js';
 import { EventLog } from '#dist/events/event-log.js';
 import { Fleet } from '#dist/fleet/fleet.js';
@@ -71,8 +72,13 @@ export class Bed {
   readonly published: GatewayEvent[] = [];
   readonly listenerErrors: unknown[] = [];
   readonly roundTrips: number[] = [];
-  /** Added to the wall clock of all parts. */
+  readonly clock: AgeClock;
+  /** What the clock has told. */
+  readonly clockLog: string[] = [];
+  /** Added to the wall clock of all parts: set, and not passed. Milliseconds. */
   clockOffset = 0;
+  /** Added to all clocks: time that has passed. Milliseconds. */
+  passed = 0;
   /** Whether the disk is full. */
   full = false;
   #running = true;
@@ -80,7 +86,14 @@ export class Bed {
 
   constructor(folder: string, config: BedConfig) {
     const { maxMessages = 100, expiry = 60_000, redeliver = false, historyEnabled = true } = config;
-    const now = () => Date.now() + this.clockOffset;
+    const now = () => Date.now() + this.passed + this.clockOffset;
+    const steady = () => performance.now() + this.passed;
+    const tell = (message: string) => void this.clockLog.push(message);
+    this.clock = new AgeClock({
+      logger: { info: tell, warn: tell },
+      believe: (jump, done) => this.outbox.postpone(jump, done),
+      ...{ wall: now, awake: steady, sinceBoot: steady },
+    });
     this.folder = folder;
     this.storage = Storage.open(folder);
     this.storage.join({
@@ -93,14 +106,15 @@ export class Bed {
     this.queue = new CommitQueue(this.storage, { storageFailed() {}, storageRecovered() {} });
     this.events = new EventLog(this.queue, this.storage, now, (error) => this.listenerErrors.push(error));
     this.history = new History(this.storage);
-    this.devices = new Devices(this.storage, new KeyVault(new MasterKey(Buffer.alloc(32, 7), 'environment')));
+    const vault = new KeyVault(new MasterKey(Buffer.alloc(32, 7), 'environment'));
+    this.devices = new Devices(this.storage, vault, this.clock.now);
     this.refused = new RefusedList(this.storage, 100);
     if (this.devices.count() === 0)
       for (const id of [LAMP, PUMP]) this.devices.add({ id, key: Buffer.from(KEY) });
     const settings = () => ({ maxMessages, expiry, redeliver });
     const { storage, queue, history, events, devices, refused } = this;
-    this.outbox = new Outbox({ storage, queue, history, events, settings, now });
-    const sessions = { max: 100, maxPerAddress: undefined, idleTimeout: 60_000, handshakeTimeout: 10_000 };
+    this.outbox = new Outbox({ storage, queue, history, events, settings, now, ageNow: this.clock.now });
+    const sessions = { max: 100, maxPerAddress: undefined, idleTimeout: 60_000, handshakeTimeout: undefined };
     this.fleet = new Fleet({
       config: () => ({
         listen: [config.listen ?? `memory:gateway-${++names}`],
@@ -132,6 +146,14 @@ export class Bed {
     deviceId = LAMP,
   ): Promise<Message> {
     return this.outbox.submit(deviceId, Buffer.from(text), { format: 'text', ...options });
+  }
+
+  /** Lets time pass for all clocks, and the clocks be looked at. */
+  pass(milliseconds: number): void {
+    this.passed += milliseconds;
+    this.clock.look();
+    this.outbox.expireDue();
+    this.settle();
   }
 
   /** Stores what waits, and what that brings about. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -26,6 +26,33 @@ test('what is no database is left as it is, with what to do', (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(path.join(folder, DATABASE_FILE), 'no database'.repeat(1_000));
   assert.throws(() => Storage.open(folder), { code: 'unavailable', message: /move it away/ });
+});
+
+test('damage in the middle of the file is told once, with what to do, and is known from then on', (t) => {
+  const folder = temporaryFolder(t);
+  const filled = Storage.open(folder);
+  filled.transaction(() => {
+    const add = filled.prepare('INSERT INTO events (id, at, type, data) VALUES (?, 0, ?, ?)');
+    for (let id = 1; id <= 1_000; id++) add.run(id, 'x', 'y'.repeat(200));
+  });
+  filled.close();
+  const file = path.join(folder, DATABASE_FILE);
+  const bytes = readFileSync(file);
+  // Whole pages: what is left of a page may look like another one.
+  const middle = Math.floor(bytes.length / 8_192) * 4_096;
+  bytes.fill(0xa5, middle, middle + 20_480);
+  writeFileSync(file, bytes);
+
+  const storage = Storage.open(folder);
+  t.after(() => storage.close());
+  const told: string[] = [];
+  storage.onDamage(({ message }) => told.push(message));
+  const read = () => storage.prepare('SELECT max(length(data)) FROM events').get();
+  const expected = { code: 'unavailable', message: /^gateway\.db is damaged.*: .* bring back a backup/ };
+  assert.throws(read, expected);
+  assert.throws(read, expected);
+  assert.throws(() => storage.transaction(read), expected);
+  assert.deepEqual(told, [storage.damage?.message]);
 });
 
 test('a database of a later release is not touched', (t) => {
