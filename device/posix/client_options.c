@@ -7,7 +7,7 @@
 #include "arguments.h"
 #include "device_id.h"
 #include "exit_code.h"
-#include "usmp/config.h"
+#include "usmp/usmp.h"
 
 #define DEFAULT_TIMEOUT 5000u
 #define DEFAULT_WINDOW 8u
@@ -36,6 +36,7 @@ static const char HELP[] =
     "  --window N                 echoes that may be due at once, 1 to 64 (default: 8)\n"
     "  --rekey                    change the keys, in the middle of an echo check\n"
     "  --rekey-force              the same over UDP after 64 frames, which released peers lose\n"
+    "  --version                  display the version\n"
     "  --help                     display help\n"
     "\n" URL_HELP "\n"
     "Keys are at least 16 bytes: text, or bytes written as hex:... or base64:...\n"
@@ -60,6 +61,7 @@ enum {
     WINDOW,
     REKEY,
     REKEY_FORCE,
+    VERSION_WANTED,
     HELP_WANTED
 };
 
@@ -78,6 +80,7 @@ static const option_t OPTIONS[] = {
     [WINDOW] = {"--window", true},
     [REKEY] = {"--rekey", false},
     [REKEY_FORCE] = {"--rekey-force", false},
+    [VERSION_WANTED] = {"--version", false},
     [HELP_WANTED] = {"--help", false},
     {NULL, false},
 };
@@ -119,8 +122,19 @@ static bool take_option(client_options_t *options, found_t *found, int option, c
     case WINDOW: return parse_count(&options->echo_window, MAX_WINDOW, name, value, problem);
     case REKEY: options->rekey = true; return true;
     case REKEY_FORCE: options->rekey = options->rekey_forced = true; return true;
+    case VERSION_WANTED: (void)puts(USMP_VERSION_STRING); exit(EXIT_DONE);
     default: (void)fputs(HELP, stdout); exit(EXIT_DONE);
     }
+}
+
+/** What only an echo check asks for. */
+static bool complete_echo(client_options_t *options, problem_t *problem)
+{
+    const char *vain = options->echo_window != 0 ? "--window" : options->echo_size != 0 ? "--echo-size" : NULL;
+    if (options->echo_count == 0 && vain != NULL) return problem_is(problem, "%s is for an echo check: add --echo-check N", vain);
+    if (options->echo_window == 0) options->echo_window = DEFAULT_WINDOW;
+    if (options->echo_size == 0) options->echo_size = USMP_MAX_MESSAGE;
+    return true;
 }
 
 static bool complete(client_options_t *options, const found_t *found, problem_t *problem)
@@ -129,7 +143,7 @@ static bool complete(client_options_t *options, const found_t *found, problem_t 
     if (!url_parse(&options->url, found->url, problem)) return false;
     if (strcmp(options->url.port, "0") == 0) return problem_is(problem, "port 0 cannot be connected to");
     if (found->psk != NULL && found->psk_file != NULL) return problem_is(problem, "--psk cannot be used with --psk-file");
-    if (!psk_resolve(&options->psk, found->psk, found->psk_file, problem)) return false;
+    if (!complete_echo(options, problem) || !psk_resolve(&options->psk, found->psk, found->psk_file, problem)) return false;
     options->lines_of_stdin = options->message_count == 0 && options->echo_count == 0 && options->listen_for == 0 &&
                               !options->ping && !options->rekey;
     if (found->device_id == NULL) return device_id_invent(options->device_id) || problem_is(problem, "this machine has no entropy");
@@ -159,8 +173,6 @@ void client_options_parse(client_options_t *options, char **arguments)
     problem_t problem;
     memset(options, 0, sizeof *options);
     options->timeout = DEFAULT_TIMEOUT;
-    options->echo_window = DEFAULT_WINDOW;
-    options->echo_size = USMP_MAX_MESSAGE;
     if (parse(options, (arguments_t){arguments, false}, &problem)) return;
     (void)fprintf(stderr, "usmp-client: %s\n", problem.text);
     exit(EXIT_USAGE);

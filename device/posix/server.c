@@ -64,6 +64,10 @@ int main(int argc, char **argv)
     if (ready) run(&server);
     else (void)fprintf(stderr, "usmp-server: %s\n", problem.text);
     end(&server);
+    if (ready && ferror(stdout)) {
+        (void)fputs("usmp-server: cannot write to standard output\n", stderr);
+        ready = false;
+    }
     return ready ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -193,7 +197,8 @@ static void run(server_t *server)
 {
     for (;;) {
         run_all(server);
-        bool done = stop_wanted() || (server->options.once && server->hub.ended > 0);
+        /* Not on and on with messages that nobody gets to see. */
+        bool done = stop_wanted() || ferror(stdout) || (server->options.once && server->hub.ended > 0);
         if (done && !server->closing) {
             close_all(server);
             continue;

@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "device_id.h"
 #include "exit_code.h"
+#include "usmp/usmp.h"
 
 #define DEFAULT_LISTEN "tcp://0.0.0.0:9000"
 
@@ -24,6 +25,7 @@ static const char HELP[] =
     "  --once                     end with the first session\n"
     "  --handshake-timeout SECONDS  for a whole handshake (default: 10, serial 30)\n"
     "  --idle-timeout SECONDS     end a session that nothing was heard of (default: 60)\n"
+    "  --version                  display the version\n"
     "  --help                     display help\n"
     "\n" URL_HELP "\n"
     "Keys are at least 16 bytes: text, or bytes written as hex:... or base64:...\n"
@@ -34,7 +36,7 @@ static const char HELP[] =
     "Example:\n"
     "  usmp-server --listen tcp://0.0.0.0:9000 --psk-file key.txt --echo\n";
 
-enum { LISTEN, PSK, PSK_FILE, DEVICE_ID, ECHO_WANTED, ONCE, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, HELP_WANTED };
+enum { LISTEN, PSK, PSK_FILE, DEVICE_ID, ECHO_WANTED, ONCE, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, VERSION_WANTED, HELP_WANTED };
 
 static const option_t OPTIONS[] = {
     [LISTEN] = {"--listen", true},
@@ -45,6 +47,7 @@ static const option_t OPTIONS[] = {
     [ONCE] = {"--once", false},
     [HANDSHAKE_TIMEOUT] = {"--handshake-timeout", true},
     [IDLE_TIMEOUT] = {"--idle-timeout", true},
+    [VERSION_WANTED] = {"--version", false},
     [HELP_WANTED] = {"--help", false},
     {NULL, false},
 };
@@ -79,6 +82,7 @@ static bool take_option(server_options_t *options, found_t *found, int option, c
     case ONCE: options->once = true; return true;
     case HANDSHAKE_TIMEOUT: return parse_seconds(&options->handshake_timeout, name, value, problem);
     case IDLE_TIMEOUT: return parse_seconds(&options->idle_timeout, name, value, problem);
+    case VERSION_WANTED: (void)puts(USMP_VERSION_STRING); exit(EXIT_DONE);
     default: (void)fputs(HELP, stdout); exit(EXIT_DONE);
     }
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe } from 'node:test';
@@ -29,6 +29,15 @@ describe('command lines', { concurrency: 4 }, () => {
       assert.match(stdout, new RegExp(`Example:\\n {2}${name} .*--psk-file key.txt`));
       assert.doesNotMatch(stdout.split('Example:')[1], /--psk /);
       for (const line of stdout.split('\n')) assert.ok(line.length <= 90, line);
+    }
+  });
+
+  testWithTools('the version is that of the header', async (t) => {
+    const header = readFileSync(path.join(DEVICE, 'core/include/usmp/usmp.h'), 'utf8');
+    const [, version] = /^#define USMP_VERSION_STRING "(.+)"$/m.exec(header);
+    for (const program of [client, server]) {
+      const { code, stdout, stderr } = await run(t, program, ['--version']);
+      assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: `${version}\n`, stderr: '' });
     }
   });
 
@@ -76,6 +85,8 @@ describe('command lines', { concurrency: 4 }, () => {
     [client, [NOWHERE, '--timeout', '0'], /it must be seconds, 0\.001 to 2147483/],
     [client, [NOWHERE, '--echo-check', '0'], /--echo-check is "0": it must be a number from 1/],
     [client, [NOWHERE, '--window', '65'], /from 1 to 64/],
+    [client, [NOWHERE, '--window', '4'], /--window is for an echo check: add --echo-check N/],
+    [client, [NOWHERE, '--echo-size', '9', '--ping'], /--echo-size is for an echo check: add --echo-check N/],
     [
       client,
       [NOWHERE, '--send', 'x'.repeat(453)],
@@ -194,6 +205,12 @@ describe('what the client does', { concurrency: 4 }, () => {
     const args = ['-c', command, client, url, '--psk', KEY, '--send', 'hello'];
     const { code, stderr } = await run(t, '/bin/sh', args);
     assert.deepEqual({ code, stderr }, { code: 1, stderr: 'usmp-client: cannot write to standard output\n' });
+  });
+
+  testWithTools('the server ends where what it prints cannot be written', async (t) => {
+    const command = 'exec "$0" "$@" > /dev/full';
+    const { code, stderr } = await run(t, '/bin/sh', ['-c', command, server, '--listen', TCP, '--psk', KEY]);
+    assert.deepEqual({ code, stderr }, { code: 1, stderr: 'usmp-server: cannot write to standard output\n' });
   });
 
   testWithTools('it changes the keys, and measures a round trip, before anything else', async (t) => {
@@ -483,7 +500,7 @@ describe('builds', () => {
       for (const compiler of ['gcc', 'clang']) {
         const output = await make([
           `CC=${tools[compiler]}`,
-          'CFLAGS=-O1 -Werror',
+          'CFLAGS=-O0 -Werror',
           `BUILD=${folder}/${compiler}`,
         ]);
         assert.equal(output, '');
@@ -496,7 +513,7 @@ describe('builds', () => {
         DEVICE,
         `BUILD=${folder}/gcc`,
         `CC=${tools.gcc}`,
-        'CFLAGS=-O1 -Werror',
+        'CFLAGS=-O0 -Werror',
       ]);
       assert.doesNotMatch(again, / -c /);
       await make(['clean', `BUILD=${folder}/gcc`]);
@@ -512,7 +529,7 @@ describe('builds', () => {
       for (const name of ['STREAM', 'SERIAL', 'DATAGRAM']) {
         const without = ['STREAM', 'SERIAL', 'DATAGRAM'].filter((other) => other !== name);
         const switches = without.map((other) => `-DUSMP_${other}=0`).join(' ');
-        await make([BUILD, 'USMP_SERVER=0', 'CFLAGS=-O1 -Werror', `CPPFLAGS=${switches}`, 'client']);
+        await make([BUILD, 'USMP_SERVER=0', 'CFLAGS=-O0 -Werror', `CPPFLAGS=${switches}`, 'client']);
         sizes.add(statSync(path.join(BUILD.slice('BUILD='.length), 'libusmp.a')).size);
       }
       assert.equal(sizes.size, 3);
@@ -542,8 +559,9 @@ describe('builds', () => {
   testWithTools('cmake builds the programs, and the library for a project of somebody else', async (t) => {
     const folder = temporaryFolder(t);
     const cmake = (args) =>
-      execute(tools.cmake, args, { env: { ...process.env, CFLAGS: '-O1 -Wall -Wextra -Werror' } });
-    await cmake(['-S', DEVICE, '-B', `${folder}/own`, '-DUSMP_CRYPTO=psa', '-DUSMP_MAX_MESSAGE=1808']);
+      execute(tools.cmake, args, { env: { ...process.env, CFLAGS: '-O0 -Wall -Wextra -Werror' } });
+    const own = ['-DUSMP_CRYPTO=psa', '-DUSMP_MAX_MESSAGE=1808', '-DCMAKE_BUILD_TYPE=Debug'];
+    await cmake(['-S', DEVICE, '-B', `${folder}/own`, ...own]);
     await cmake(['--build', `${folder}/own`, '-j2']);
     const hub = new Program(t, `${folder}/own/usmp-server`, ['--listen', TCP, '--psk', KEY, '--echo']);
     const [, url] = await hub.sees(/listening (\S+)/);

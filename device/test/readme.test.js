@@ -1,4 +1,4 @@
-/** The example of device/README.md runs as printed, against the server. */
+/** The example of device/README.md runs as printed, against the server; that of the header compiles. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -132,6 +132,39 @@ test('the example of the README says hello to a server and prints the answer', {
     await stranger.close();
     await rm(folder, { recursive: true });
   }
+});
+
+/** What the example of the header leaves to its reader; its first lines stand outside of a function. */
+const AROUND = `
+#include <stdio.h>
+#include "usmp/usmp.h"
+
+uint32_t millis(void);
+size_t tcp_read(uint8_t *bytes, size_t room);
+size_t tcp_write(const uint8_t *bytes, size_t length);
+void handle(const uint8_t *message, size_t length);
+void session(void);
+`;
+
+test('the example of the header compiles without a warning', { skip }, async (t) => {
+  const header = await readFile(join(DEVICE, 'core/include/usmp/usmp.h'), 'utf8');
+  const lines = header.slice(0, header.indexOf('*/')).matchAll(/^ \* {5}(.*)$/gm);
+  const example = [...lines].map(([, line]) => line).join('\n');
+  const body = example.indexOf('if (usmp_connect(');
+  assert.ok(body > 0, example);
+  const folder = await mkdtemp(join(tmpdir(), 'usmp-header-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'example.c');
+  const code = [AROUND, example.slice(0, body), 'void session(void)\n{\n', example.slice(body), '\n}\n'];
+  await writeFile(file, code.join(''));
+  const options = ['-DUSMP_CRYPTO_BEARSSL', '-Icore/include', '-Icrypto/include'];
+  await run(
+    tools.gcc,
+    [...STRICT, ...options, '-isystem', '/usr/include/bearssl', '-c', file, '-o', `${file}.o`],
+    {
+      cwd: DEVICE,
+    },
+  );
 });
 
 test('the README names files that are there', async () => {

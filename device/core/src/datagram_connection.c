@@ -418,16 +418,13 @@ static void on_first_frame(usmp_datagram_t *datagram)
     datagram->flight_length = 0;
 }
 
-/** Keeps BYE and its UTACK, to answer repeats, and ends. */
+/** Keeps BYE and its UTACK, which is already on its way, to answer repeats, and ends. */
 static void on_bye(usmp_t *usmp, const uint8_t *frame, const uint8_t *utack)
 {
-    usmp_datagram_t *datagram = &usmp->datagram;
     usmp_fail(usmp, USMP_ERROR_BYE);
     memcpy(FAREWELL_BYE(usmp), frame, USMP_RECORD_OVERHEAD);
     memcpy(FAREWELL_UTACK(usmp), utack, USMP_UTACK_LENGTH);
-    datagram->farewell = true;
-    memcpy(datagram->utacks[0], utack, USMP_UTACK_LENGTH);
-    datagram->utack_lengths[0] = USMP_UTACK_LENGTH;
+    usmp->datagram.farewell = true;
 }
 
 /** Takes the number of the frame as the next one to deliver, or holds the frame. @return whether it can be taken at all */
