@@ -76,6 +76,7 @@ describe('the package of the ESP-IDF component', () => {
     const { packed } = await build(tools.gcc, place.folder, {
       name: 'elsewhere',
       component: folder,
+      flags: ['-O0'],
       mains: { packed: SCENARIOS },
     });
     const server = await serve(t, 'tcp://127.0.0.1:0');

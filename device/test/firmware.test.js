@@ -17,7 +17,8 @@ describe('firmware in emulators', { concurrency: 2 }, () => {
     describe(board, { concurrency: 1 }, () => {
       sessions(board);
       resets(board);
-      wrongKeys(board);
+      // What a key is compared with is the same code everywhere.
+      if (board === BOARD_NAMES[0] || process.env.USMP_LONG) wrongKeys(board);
     });
   }
 });

@@ -31,7 +31,8 @@ describe('the version', { concurrency: 2 }, () => {
     for (const file of filesOf((await version(copy)).stdout)) {
       const text = await readFile(join(copy, file), 'utf8');
       const places = text.split(number).length - 1;
-      for (let place = 0; place < 2 * places; place++) {
+      // Another one everywhere, none in one place of each file, as each look takes a process.
+      for (let place = 0; place < (process.env.USMP_LONG ? 2 * places : places + 1); place++) {
         const other = place < places ? '76.54.33' : 'none';
         await writeFile(join(copy, file), replaceNth(text, number, place % places, other));
         const { code, stderr } = await version(copy);

@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ARDUINO_AVR, findTools } from '../../../scripts/toolchain.js';
-import { Program } from '../peers/programs.js';
+import { alone, Program } from '../peers/programs.js';
 import { ARDUINO, DEVICE, library } from './workshop.js';
 
 const BUILD = join(DEVICE, 'build/arduino');
@@ -56,7 +56,10 @@ async function build(sketch, switches) {
   for (const file of packed.files) key.update(await readFile(join(packed.folder, file)));
   const name = `${basename(sketch, '.ino')}-${key.digest('hex').slice(0, 16)}`;
   const folder = join(BUILD, 'mega', name);
-  if (!existsSync(folder)) await buildInto(folder, tools['arduino-builder'], sketch, switches);
+  // Two test files want the same example, and begin together.
+  const buildOnce = async () =>
+    existsSync(folder) || buildInto(folder, tools['arduino-builder'], sketch, switches);
+  if (!existsSync(folder)) await alone(`${folder}.lock`, buildOnce);
   await removeStale();
 
   const elf = join(folder, `${basename(sketch)}.elf`);
@@ -69,15 +72,18 @@ async function build(sketch, switches) {
 /** @param {string} folder @param {string} builder @param {string} sketch @param {string[]} switches */
 async function buildInto(folder, builder, sketch, switches) {
   const draft = `${folder}.${process.pid}`;
-  await mkdir(draft, { recursive: true });
+  // Two processes may not be at one: the builder writes it in place.
+  const core = join(BUILD, 'mega', `core.${process.pid}`);
+  await Promise.all([draft, core].map((path) => mkdir(path, { recursive: true })));
   // Debian's avr-libc is older than the core, which misses a macro of it.
   const cpp = ['-DDECIMAL_DIG=__DECIMAL_DIG__', ...switches].join(' ');
   const hardware = join(ARDUINO_AVR, '../..');
   const options = [
     ...['-compile', '-hardware', '/usr/share/arduino-builder', '-hardware', hardware, '-tools', '/usr/bin'],
     ...['-libraries', BUILD, '-fqbn', 'arduino:avr:mega:cpu=atmega2560', '-ide-version', '10819'],
-    ...['-build-path', draft, '-warnings', 'all', `-prefs=compiler.cpp.extra_flags=${cpp}`],
-    ...[`-prefs=compiler.c.extra_flags=${switches.join(' ')}`, sketch],
+    ...['-build-path', draft, '-build-cache', core, '-warnings', 'all'],
+    ...[`-prefs=compiler.cpp.extra_flags=${cpp}`, `-prefs=compiler.c.extra_flags=${switches.join(' ')}`],
+    sketch,
   ];
   try {
     const script = 'log="$1"; shift; exec "$@" > "$log" 2>&1';

@@ -26,7 +26,8 @@ const FLAGS = [
 ];
 
 export const ADDRESS_SANITIZER = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
-export const THREAD_SANITIZER = ['-fsanitize=thread'];
+/** The optimiser has its say, in warnings, where memory is watched. */
+export const THREAD_SANITIZER = ['-fsanitize=thread', '-O0'];
 
 /** How long a program may run. Milliseconds. */
 const LIFETIME = 60_000;

@@ -48,6 +48,7 @@ const builds = new Map();
 /**
  * Paths of the programs over a backend and with a longest message, built if need be. Those for long messages also have more of
  * them under way, as who has the memory for the one has it for the other; and they watch over themselves (AddressSanitizer, UBSan).
+ * The warnings that only an optimiser can give, it gives once: for BearSSL and short messages.
  *
  * @param {'bearssl' | 'psa' | 'mbedtls'} crypto
  */
@@ -60,8 +61,8 @@ export function build(crypto = 'bearssl', maxMessage = 452) {
     const switches = [
       ...[`CRYPTO=${crypto}`, `BUILD=${folder}`, `CPPFLAGS=-DUSMP_MAX_MESSAGE=${maxMessage}${more}`],
       ...(maxMessage > 452
-        ? [`CC=${tools.clang}`, `CFLAGS=-O1 -g -Werror ${watch}`]
-        : ['CFLAGS=-O1 -g -Werror']),
+        ? [`CC=${tools.clang}`, `CFLAGS=-O0 -g -Werror ${watch}`]
+        : [`CFLAGS=${crypto === 'bearssl' ? '-O1' : '-O0'} -g -Werror`]),
     ];
     programs = alone(path.join(DEVICE, `${folder}.lock`), () => make(switches)).then(() => ({
       client: path.join(DEVICE, folder, 'usmp-client'),
@@ -102,7 +103,7 @@ export function execute(program, args, options = {}) {
  * @param {string} lock a folder that is there while somebody works
  * @param {() => Promise<T>} work
  */
-async function alone(lock, work) {
+export async function alone(lock, work) {
   await mkdir(path.dirname(lock), { recursive: true });
   while (!(await mkdir(lock).then(() => true, isTaken))) {
     const age = await stat(lock).then(
