@@ -1,7 +1,7 @@
 // npm start: a gateway to try things out with, and the line that connects a simulated device to it.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const gateway = 'packages/gateway/bin/usmp-gateway.js';
 const device = 'simulated';
 const keyFile = `usmp-gateway-data/${device}.key`;
+const database = 'usmp-gateway-data/gateway.db';
 const port = process.env.PORT ?? '9000';
 const httpPort = process.env.HTTP_PORT ?? '8080';
 const TRANSPORTS = ['tcp', 'udp'];
@@ -23,10 +24,8 @@ else {
 }
 
 function start() {
-  if (!existsSync(keyFile) && !makeDevice()) return;
-  const found = command('device', 'show', device, '--json');
-  if (found.status !== 0) return giveUp(found.stderr);
-  const { id } = JSON.parse(found.stdout);
+  const id = deviceId();
+  if (id === undefined) return;
   const listeners = TRANSPORTS.flatMap((transport) => ['--listen', `${transport}://0.0.0.0:${port}`]);
   const args = [gateway, 'start', '--login-link', ...listeners, '--http-listen', `127.0.0.1:${httpPort}`];
   const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -44,23 +43,33 @@ function start() {
   });
 }
 
-/** Once: whoever has connected with a key must not find another one after the next start. */
-function makeDevice() {
-  const found = command('device', 'show', device, '--json').status === 0;
-  // Its key was lost.
-  const how = found ? ['device', 'rotate', device] : ['device', 'add', '--name', device];
-  const { status, stderr } = command(...how, '--out', keyFile, '--json');
-  if (status !== 0) giveUp(stderr);
-  return status === 0;
+/** That of the simulated device, which is made once: whoever has its key must not find another one after the next start. */
+function deviceId() {
+  if (existsSync(keyFile) && existsSync(database)) {
+    const shown = command('device', 'show', device);
+    if (shown.error?.code !== 'not_found') return idOf(shown, shown.answer);
+  }
+  // The key of a device that was removed is good for nothing.
+  rmSync(keyFile, { force: true });
+  const added = command('device', 'add', '--name', device, '--out', keyFile);
+  if (added.error?.code !== 'conflict') return idOf(added, added.answer?.device);
+  // It is there, and its key was lost.
+  const rotated = command('device', 'rotate', device, '--out', keyFile);
+  return idOf(rotated, rotated.answer?.device);
 }
 
-function giveUp(why) {
-  process.stderr.write(why);
+/** Undefined where the command has failed, which it then has said. */
+function idOf({ error, stderr }, found) {
+  if (found !== undefined) return found.id;
+  process.stderr.write(error === undefined ? stderr : `usmp-gateway: ${error.message}\n`);
   process.exitCode = 1;
 }
 
 function command(...args) {
-  return spawnSync(process.execPath, [gateway, ...args], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(process.execPath, [gateway, ...args, '--json'], { encoding: 'utf8' });
+  if (stdout === '') return { stderr };
+  const answer = JSON.parse(stdout);
+  return answer.error === undefined ? { answer, stderr } : { error: answer.error, stderr };
 }
 
 function printInvitation(urls, id) {

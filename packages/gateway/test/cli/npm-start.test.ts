@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -58,8 +67,11 @@ test('npm start runs the gateway, and prints lines that connect a simulated devi
   assert.equal((await second.ended).code, 0);
 });
 
-test('npm start with a port in use passes on the error and the exit code', async (t) => {
-  const { script } = clone(t);
+test('npm start makes the simulated device again that was removed, and passes on that a port is in use', async (t) => {
+  const { root, script } = clone(t);
+  const keyFile = path.join(root, 'usmp-gateway-data/simulated.key');
+  mkdirSync(path.dirname(keyFile), { mode: 0o700 });
+  writeFileSync(keyFile, 'of the device that was removed');
   const other = net.createServer();
   await new Promise<void>((resolve) => other.listen(0, '0.0.0.0', resolve));
   t.after(() => other.close());
@@ -68,6 +80,7 @@ test('npm start with a port in use passes on the error and the exit code', async
   const { code, stdout, stderr } = await start.ended;
   assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });
   assert.match(stderr, new RegExp(`^usmp-gateway: 0\\.0\\.0\\.0:${port} is in use: `, 'm'));
+  assert.doesNotMatch(readFileSync(keyFile, 'utf8'), /removed/);
 });
 
 test('npm start in a clone that is not built says what to run', async (t) => {
