@@ -25,26 +25,29 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 
 const PACKAGES = ['usmp', 'gateway'];
 
-/**
- * Test files that wait more than they work, or take longest: they begin first, so that none of them is alone in the end. Parts of
- * their paths.
- */
-const FIRST = [
-  ...[
-    'gateway/dist-test/browser/',
-    'gateway/dist-test/operation/',
-    'transports/compliance',
-    'interop/pypi-udp',
-  ],
-  ...[
-    'datagrams/',
-    'hostile/',
-    'device/test/checks',
-    'device/test/unit',
-    'device/test/arduino',
-    'cli/simulate',
-  ],
+/** Test files that need nothing but Node: they run while the rest is being prepared. Parts of their paths. */
+const EARLY = [
+  'cli',
+  'config',
+  'dashboard',
+  'events',
+  'fleet',
+  'http',
+  'messages',
+  'metrics',
+  'registry',
+  'storage',
+].map((part) => `gateway/dist-test/${part}/`);
+
+/** Test files that wait more than they work, for time-outs and slow peers: a few of them always run beside those that work. */
+const WAITING = [
+  ...['gateway/dist-test/operation/', 'device/test/arduino-mega', 'dist-test/datagrams/', 'cli/simulate'],
+  ...['interop/pypi-udp', 'transports/compliance', 'transports/foreign', 'transports/serial.test'],
+  ...['hostile/udp-clients', 'hostile/udp-slow'],
 ];
+
+/** Those that take longest begin first, so that none of them is alone in the end. */
+const FIRST = ['gateway/dist-test/browser/', 'device/test/', 'hostile/', 'transports/compliance.test'];
 
 /** Branches of the sans-IO core that tests must reach, in percent. */
 const CORE_BRANCHES = 95;
@@ -55,8 +58,7 @@ if (long) process.env.USMP_LONG = '1';
 const built = command('build', 'npm', ['run', '--silent', 'build']);
 if (built && words.length > 0) await runTests([...deviceTestFiles(words), ...testFiles(words)]);
 else if (built) {
-  // Before the tests, which ask for it one file at a time. What is missing shows as skips there. It takes two minutes, in
-  // which the tests of the core run.
+  // Before the tests that ask for it one file at a time. What is missing shows as skips there. It takes a minute or two.
   const preparing = Promise.all([
     prepare(['scripts/peers.js']),
     prepare(['scripts/programs.js', 'scripts/toolchain.js']),
@@ -65,12 +67,14 @@ else if (built) {
   for (const bench of ['run', 'gateway'])
     command(`bench/${bench}.js parses`, process.execPath, ['--check', `bench/${bench}.js`]);
   await coverage(testFiles(['core/']));
+  const files = [...deviceTestFiles([]), ...testFiles([])].filter((file) => !file.includes('/core/'));
+  const [early, others] = split(files, EARLY);
+  const [waiting, working] = split(others, WAITING);
+  await runTests(early);
   await preparing;
-  // Much of what they do is waiting, so they run beside one another. The longest begin first.
   await Promise.all([
-    runTests(
-      longestFirst([...deviceTestFiles([]), ...testFiles([]).filter((file) => !file.includes('/core/'))]),
-    ),
+    runTests(longestFirst(waiting), 2),
+    runTests(longestFirst(working), availableParallelism() + 1),
     beside('mutations', ['scripts/mutations.js']).then(() =>
       beside('mutations of the core in C', ['device/test/mutations.js']),
     ),
@@ -151,6 +155,12 @@ function sourceFiles(folder) {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
+/** Files with one of the parts in their paths, and the others. */
+function split(files, parts) {
+  const is = (file) => parts.some((part) => relative(root, file).includes(part));
+  return [files.filter(is), files.filter((file) => !is(file))];
+}
+
 function longestFirst(files) {
   const rank = (file) => {
     const index = FIRST.findIndex((part) => relative(root, file).includes(part));
@@ -173,14 +183,14 @@ async function coverage(files) {
   rmSync(folder, { recursive: true });
 }
 
-async function runTests(files) {
+/** @param atOnce half of them wait at any time */
+async function runTests(files, atOnce = availableParallelism() + 2) {
   if (files.length === 0) {
     console.error('no test file matches');
     totals.failed++;
     return;
   }
-  // Half of them wait at any time; mutations run beside.
-  const stream = run({ files, concurrency: availableParallelism() + 2, timeout: 600_000 });
+  const stream = run({ files, concurrency: atOnce, timeout: 600_000 });
   stream.on('test:pass', (test) => count(test, 'passed'));
   stream.on('test:fail', (test) => count(test, 'failed'));
   const report = stream.compose(spec);
