@@ -66,11 +66,11 @@ else if (built) {
   command('format and lint', 'npx', ['--no-install', 'biome', 'check', '.']);
   for (const bench of ['run', 'gateway'])
     command(`bench/${bench}.js parses`, process.execPath, ['--check', `bench/${bench}.js`]);
-  await coverage(testFiles(['core/']));
+  const report = await coverage(testFiles(['core/']));
   const files = [...deviceTestFiles([]), ...testFiles([])].filter((file) => !file.includes('/core/'));
   const [early, others] = split(files, EARLY);
   const [waiting, working] = split(others, WAITING);
-  await runTests(early);
+  await Promise.all([runTests(early), report()]);
   await preparing;
   await Promise.all([
     runTests(longestFirst(waiting), 2),
@@ -87,9 +87,9 @@ console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skippe
 process.exit(totals.failed > 0 || skipFails ? 1 : 0);
 
 /** A check that is a program of its own; counts as one test. */
-function command(name, file, args, env = process.env) {
+function command(name, file, args) {
   console.log(`\n── ${name} ──`);
-  const { status, error } = spawnSync(file, args, { stdio: 'inherit', env });
+  const { status, error } = spawnSync(file, args, { stdio: 'inherit' });
   if (error) console.error(error.message);
   const passed = status === 0;
   totals[passed ? 'passed' : 'failed']++;
@@ -98,8 +98,8 @@ function command(name, file, args, env = process.env) {
 }
 
 /** The same beside other work: what it prints comes in one piece, when it has ended. */
-async function beside(name, args) {
-  const { status, output } = await runScript(args);
+async function beside(name, args, file = process.execPath) {
+  const { status, output } = await runProgram(file, args);
   console.log(`\n── ${name} ──\n${output}`);
   totals[status === 0 ? 'passed' : 'failed']++;
   console.log(`${status === 0 ? '✔' : '✖'} ${name}`);
@@ -107,12 +107,12 @@ async function beside(name, args) {
 
 /** Scripts that install, one after the other, as they may ask the same package manager. */
 async function prepare(scripts) {
-  for (const script of scripts) console.error((await runScript([script])).output);
+  for (const script of scripts) console.error((await runProgram(process.execPath, [script])).output);
 }
 
-function runScript(args) {
+function runProgram(file, args) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
     child.on('close', (status) => resolve({ status, output }));
@@ -169,18 +169,21 @@ function longestFirst(files) {
   return files.sort((one, other) => rank(one) - rank(other));
 }
 
-/** Runs the tests of the core with V8's coverage on, and demands enough of it. */
+/** Runs the tests of the core with V8's coverage on. @returns what reads it, and demands enough of it */
 async function coverage(files) {
   const folder = mkdtempSync(join(tmpdir(), 'usmp-coverage-'));
   process.env.NODE_V8_COVERAGE = folder;
   await runTests(files);
   delete process.env.NODE_V8_COVERAGE;
-  command('coverage of core/', 'npx', [
+  const args = [
     ...['--no-install', 'c8', 'report', '--temp-directory', folder, '--reporter', 'text'],
     ...['--include', 'packages/usmp/src/core/**', '--exclude-after-remap'],
     ...['--check-coverage', '--branches', String(CORE_BRANCHES), '--lines', '95', '--functions', '95'],
-  ]);
-  rmSync(folder, { recursive: true });
+  ];
+  return async () => {
+    await beside('coverage of core/', args, 'npx');
+    rmSync(folder, { recursive: true });
+  };
 }
 
 /** @param atOnce half of them wait at any time */
