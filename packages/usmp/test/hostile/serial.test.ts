@@ -24,7 +24,7 @@ import {
 import { assertServes } from './honest-clients.js';
 
 /** More of them would show a leak of fewer bytes each. */
-const VISITS = process.env.USMP_LONG ? 4_000 : 1_500;
+const VISITS = process.env.USMP_LONG ? 4_000 : 800;
 
 const MiB = 2 ** 20;
 

@@ -15,7 +15,7 @@ const MOST_BYTES = 400_000;
 const VISITS = process.env.USMP_LONG ? 4_000 : 1_000;
 
 /** More than may be half open. */
-const SILENT = process.env.USMP_LONG ? 1_000 : 500;
+const SILENT = process.env.USMP_LONG ? 1_000 : 300;
 
 const MiB = 2 ** 20;
 const path = '/usmp';
