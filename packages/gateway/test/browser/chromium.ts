@@ -2,26 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { DEADLINE } from '../operation/gateway-process.js';
 
-const PROGRAMS = new URL('../../../../scripts/programs.js', import.meta.url);
-
-/** Neither acceleration nor anything that would ask other machines. */
-const CHROMIUM_OPTIONS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+const SCRIPT = new URL('../../../../scripts/chromium.js', import.meta.url);
 
 /** What a desk has. Pixels. */
 const DESK = { width: 1280, height: 800 };
 
-let browser: Promise<Browser> | undefined;
+let browser: Promise<Browser | undefined> | undefined;
 after(async () => (await browser)?.close());
 
 export interface WindowOptions {
@@ -43,15 +32,19 @@ export function testInChromium(
   run: (t: TestContext, open: OpenWindow) => Promise<void>,
 ): void {
   test(promise, { timeout: 180_000 }, async (t) => {
-    const { findProgram } = await import(PROGRAMS.href);
-    const executablePath: string | undefined = await findProgram('chromium');
-    if (executablePath === undefined) return skipLoudly(t, 'chromium is missing', promise);
-    browser ??= chromium.launch({ executablePath, args: CHROMIUM_OPTIONS });
-    const windows = new Windows(await browser);
+    browser ??= launch();
+    const launched = await browser;
+    if (launched === undefined) return skipLoudly(t, 'chromium is missing', promise);
+    const windows = new Windows(launched);
     // Before the gateway goes, which would be a complaint of its own.
     await run(t, (options) => windows.open(options)).finally(() => windows.close());
     assert.deepEqual(windows.complaints, []);
   });
+}
+
+async function launch(): Promise<Browser | undefined> {
+  const script = await import(SCRIPT.href);
+  return script.launchChromium();
 }
 
 export function skipLoudly(t: TestContext, missing: string, promise: string): void {

@@ -5,20 +5,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, type TestContext, test } from 'node:test';
 import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { packageFolder } from '../package/paths.js';
-import { findProgram, hasProgram } from '../support/programs.js';
+import { hasProgram } from '../support/programs.js';
 
-/** Neither acceleration nor anything that would ask other machines. */
-const CHROMIUM_OPTIONS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+const SCRIPT = new URL('../../../../scripts/chromium.js', import.meta.url);
 
 /** As strict as a page can be that connects to this machine. */
 const CONTENT_SECURITY_POLICY =
@@ -70,8 +61,8 @@ export function testInChromium(
 }
 
 async function launch(): Promise<Browser> {
-  const executablePath = (await findProgram('chromium'))!;
-  return chromium.launch({ executablePath, args: CHROMIUM_OPTIONS });
+  const script = await import(SCRIPT.href);
+  return script.launchChromium();
 }
 
 function pageOpener(t: TestContext, in_: Browser): OpenPage {
